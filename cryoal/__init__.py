@@ -1,0 +1,27 @@
+"""Classify cryo-ET subtomograms with few labels: active learning by knowledge transfer."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryoal.core.errors import CryoalError
+    from cryoal.core.particles import ParticleSet
+    from cryoal.core.tomogram import Tomogram
+    from cryoal.project.project import Project
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "CryoalError": "cryoal.core.errors",
+    "ParticleSet": "cryoal.core.particles",
+    "Tomogram": "cryoal.core.tomogram",
+    "Project": "cryoal.project.project",
+}
+__all__ = ["CryoalError", "ParticleSet", "Project", "Tomogram", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that ``import cryoal`` stays fast."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'cryoal' has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""``python -m cryoal`` is ``cryoal``."""
+
+from cryoal.cli import main
+
+main()

@@ -1,0 +1,132 @@
+"""What an acquisition function sees, what it answers, and how ties and twins are treated."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from cryoal.core.predictions import Predictions
+from cryoal.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Everything an acquisition function may look at; rows are shared by all arrays.
+
+    Attributes
+    ----------
+    predictions : Predictions of N particles
+        With no classes yet (round 0), its probability arrays are absent.
+    labels : (N,) int
+        Class number of labelled particles, -1 elsewhere.
+    candidates : (M,) int
+        Rows that may be asked about: not labelled, not answered "unsure", maybe a sub-pool.
+    tomogram, source : (N,) str
+    position : (N, 3) float, zyx, Angstrom
+    score_rank : (N,) float
+        Rank of the picker's score within tomogram and source, 0 worst to 1 best; NaN without one.
+    min_distance : float, Angstrom
+        Two picks of one tomogram closer than this are the same particle.
+    """
+
+    predictions: Predictions
+    labels: NDArray[np.intp]
+    candidates: NDArray[np.intp]
+    tomogram: NDArray[np.str_]
+    source: NDArray[np.str_]
+    position: NDArray[np.float64]
+    score_rank: NDArray[np.float64]
+    min_distance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The answer: which rows to ask about, best first, and every candidate's score.
+
+    Attributes
+    ----------
+    rows : (n,) int
+    scores : (N,) float
+        Larger is more worth asking; NaN for rows that are no candidates.
+    """
+
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float64]
+
+
+class Acquisition(Protocol):
+    """A plain function; ``needs`` names the probability arrays beyond the teacher's."""
+
+    needs: tuple[str, ...]
+
+    def __call__(self, pool: Pool, n: int, rng: np.random.Generator) -> Pick:
+        """Choose n rows of ``pool.candidates``."""
+        ...
+
+
+acquisitions: Registry[Acquisition] = Registry("acquisition function", "cryoal.acquire")
+
+AcquisitionFunction = Callable[[Pool, int, np.random.Generator], Pick]
+
+
+def acquisition(
+    name: str, needs: tuple[str, ...] = ()
+) -> Callable[[AcquisitionFunction], Acquisition]:
+    """Register an acquisition function under its name.
+
+    Parameters
+    ----------
+    name : str
+        As users write it after ``--acquisition``.
+    needs : tuple of str
+        What ``learn`` must supply beyond the teacher: ``"student"``, ``"dropout"``, ...
+    """
+
+    def announce(function: AcquisitionFunction) -> Acquisition:
+        function.needs = needs  # type: ignore[attr-defined]
+        return acquisitions.register(name)(function)  # type: ignore[arg-type]
+
+    return announce
+
+
+def take_best(pool: Pool, scores: NDArray[np.float64], n: int, rng: np.random.Generator) -> Pick:
+    """Choose the n candidates of largest score, ties by the seed, twins never twice.
+
+    Parameters
+    ----------
+    scores : (M,) float
+        One score a candidate, in the order of ``pool.candidates``.
+    """
+    order = np.lexsort((rng.permutation(len(scores)), -scores))
+    everywhere = np.full(len(pool.labels), np.nan)
+    everywhere[pool.candidates] = scores
+    return Pick(take_in_order(pool, pool.candidates[order], n), everywhere)
+
+
+def take_in_order(pool: Pool, rows: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+    """Walk down ``rows`` and keep the first n that are not twins of a kept or labelled particle."""
+    if pool.min_distance <= 0:
+        return rows[:n]
+    blocked = np.zeros(len(pool.labels), dtype=bool)
+    trees: dict[str, tuple[cKDTree, NDArray[np.intp]]] = {}
+    for name in np.unique(pool.tomogram[rows]):
+        members = np.flatnonzero(pool.tomogram == name)
+        trees[str(name)] = (cKDTree(pool.position[members]), members)
+        for labelled in np.flatnonzero(pool.labels[members] >= 0):
+            near = trees[str(name)][0].query_ball_point(
+                pool.position[members[labelled]], pool.min_distance
+            )
+            blocked[members[near]] = True
+    kept: list[int] = []
+    for row in rows:
+        if len(kept) == n:
+            break
+        if blocked[row]:
+            continue
+        kept.append(int(row))
+        tree, members = trees[str(pool.tomogram[row])]
+        blocked[members[tree.query_ball_point(pool.position[row], pool.min_distance)]] = True
+    return np.array(kept, dtype=np.intp)

@@ -1,0 +1,1 @@
+"""Where a person answers: a session without Qt, and what shows it."""

@@ -1,0 +1,212 @@
+"""Every convention of position, box, angle and wedge: the only home of each.
+
+- Arrays are indexed ``[z, y, x]``; positions are ``(..., 3)`` in zyx order, in Angstrom, unless a
+  name says ``xyz`` or ``voxels``.
+- Voxel index 0 is the *centre* of the first voxel (WarpTools
+  ``docs/reference/warptools/tomogram_particle_files.md``; cryotypes ``PoseSet``), and a position
+  in Angstrom is that index times the resolved voxel size.
+- The centre of a box of n voxels is index ``n // 2`` (RELION ``Conventions.rst``).
+- A particle's rotation is active: it turns the reference into the particle as it lies in the
+  tomogram, acting on xyz column vectors.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+FloatArray = NDArray[np.floating]
+
+#: Where RELION puts the centre of a tomogram of N unbinned pixels: its C++ programs use N/2, its
+#: napari picker N/2 - 1 (relion#1137).
+RELION_CENTRES = {"half": 0.0, "half-minus-one": -1.0}
+
+
+def reverse_axes(coordinates: ArrayLike) -> NDArray[np.float64]:
+    """Turn xyz into zyx, or back: (..., 3) in, (..., 3) out."""
+    return np.asarray(coordinates, dtype=np.float64)[..., ::-1].copy()
+
+
+def voxels_from_angstrom(position: ArrayLike, voxel_size: float) -> NDArray[np.float64]:
+    """Voxel index, 0 at the centre of the first voxel, of a position in Angstrom."""
+    return np.asarray(position, dtype=np.float64) / voxel_size
+
+
+def angstrom_from_voxels(voxels: ArrayLike, voxel_size: float) -> NDArray[np.float64]:
+    """Position in Angstrom of a voxel index, 0 at the centre of the first voxel."""
+    return np.asarray(voxels, dtype=np.float64) * voxel_size
+
+
+def box_centre(box: int) -> int:
+    """Voxel on which a particle's position lands: ``box // 2``, as in RELION, SPIDER and XMIPP."""
+    return box // 2
+
+
+def box_for_diameter(diameter: float, voxel_size: float, shift: int = 0) -> int:
+    """Smallest even box of 1.5 diameters, with a margin for random shifts on every side.
+
+    Parameters
+    ----------
+    diameter : float, Angstrom
+    voxel_size : float, Angstrom per voxel
+    shift : int, voxels
+        The largest shift that training applies; the box grows by it on both sides.
+
+    Returns
+    -------
+    int, voxels, even
+
+    Examples
+    --------
+    >>> box_for_diameter(250, 10), box_for_diameter(250, 10, shift=2)
+    (38, 42)
+    """
+    return 2 * math.ceil(1.5 * diameter / voxel_size / 2 - 1e-9) + 2 * shift
+
+
+def relion_rotation(rot_tilt_psi: ArrayLike) -> Rotation:
+    """Active rotation (xyz) that RELION's rlnAngleRot, rlnAngleTilt and rlnAnglePsi stand for.
+
+    RELION's matrix (``Euler_angles2matrix``, src/euler.cpp) is the transpose, hence the inverse,
+    of scipy's intrinsic ZYZ. That inverse is the particle's pose: copick, the CZ portal and
+    RELION's own ``spheres.py`` take the same ``inv()`` of the stored angles.
+
+    Parameters
+    ----------
+    rot_tilt_psi : (..., 3) float, degrees
+
+    Returns
+    -------
+    scipy Rotation
+    """
+    return Rotation.from_euler(
+        "ZYZ", np.asarray(rot_tilt_psi, dtype=np.float64), degrees=True
+    ).inv()
+
+
+def relion_matrix(rot_tilt_psi: ArrayLike) -> NDArray[np.float64]:
+    """RELION's own 3 x 3 matrix of its three angles (``Euler_angles2matrix``, src/euler.cpp).
+
+    Parameters
+    ----------
+    rot_tilt_psi : (..., 3) float, degrees
+
+    Returns
+    -------
+    (..., 3, 3) float64, acting on xyz column vectors
+    """
+    matrix: NDArray[np.float64] = relion_rotation(rot_tilt_psi).as_matrix()
+    return matrix
+
+
+def relion_angles(rotation: Rotation) -> NDArray[np.float64]:
+    """rlnAngleRot, rlnAngleTilt, rlnAnglePsi in degrees of an active rotation: (..., 3)."""
+    angles: NDArray[np.float64] = rotation.inv().as_euler("ZYZ", degrees=True)
+    return angles
+
+
+def relion_decentred(
+    coordinate_xyz: ArrayLike,
+    origin_xyz: ArrayLike,
+    pixel_size: float | NDArray[np.float64],
+    subtomogram_angles: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """RELION 4/5: unbinned coordinate after its refined origin is taken off.
+
+    ``p - (A @ o) / s`` with A the subtomogram's matrix (``ParticleSet::getParticleCoordDecenteredPixel``,
+    RELION 5): the origin is *subtracted*, in the subtomogram's frame.
+
+    Parameters
+    ----------
+    coordinate_xyz : (N, 3) float, unbinned pixels
+    origin_xyz : (N, 3) float, Angstrom
+        rlnOriginX/Y/ZAngst.
+    pixel_size : float or (N, 1), Angstrom
+        rlnTomoTiltSeriesPixelSize.
+    subtomogram_angles : (N, 3) float, degrees, optional
+        rlnTomoSubtomogramRot/Tilt/Psi; none is the identity.
+
+    Returns
+    -------
+    (N, 3) float64, unbinned pixels, xyz
+    """
+    origin = np.asarray(origin_xyz, dtype=np.float64)
+    if subtomogram_angles is not None:
+        origin = np.einsum("nij,nj->ni", relion_matrix(subtomogram_angles), origin)
+    return np.asarray(coordinate_xyz, dtype=np.float64) - origin / pixel_size
+
+
+def relion_uncentred(
+    centred_xyz: ArrayLike,
+    size_xyz: ArrayLike,
+    pixel_size: float | NDArray[np.float64],
+    centre: str = "half",
+) -> NDArray[np.float64]:
+    """RELION 5: unbinned pixel of rlnCenteredCoordinateX/Y/ZAngst, corner origin.
+
+    ``c / s + N / 2`` (``TomogramSet``: ``centre = (w0/2.0, h0/2.0, d0/2.0)``), or N/2 - 1 with
+    ``centre="half-minus-one"`` as RELION's napari picker writes it.
+
+    Parameters
+    ----------
+    centred_xyz : (N, 3) float, Angstrom from the tomogram's centre
+    size_xyz : (N, 3) or (3,) float, unbinned pixels
+        rlnTomoSizeX/Y/Z.
+    pixel_size : float or (N, 1), Angstrom
+    centre : "half" or "half-minus-one"
+    """
+    middle = np.asarray(size_xyz, dtype=np.float64) / 2 + RELION_CENTRES[centre]
+    return np.asarray(centred_xyz, dtype=np.float64) / pixel_size + middle
+
+
+def frequencies(shape: tuple[int, int, int], *, real: bool = True) -> tuple[FloatArray, ...]:
+    """Broadcastable kz, ky, kx in cycles per voxel, in the layout of ``rfftn`` (or ``fftn``)."""
+    last = np.fft.rfftfreq(shape[2]) if real else np.fft.fftfreq(shape[2])
+    return (
+        np.fft.fftfreq(shape[0])[:, None, None],
+        np.fft.fftfreq(shape[1])[None, :, None],
+        last[None, None, :],
+    )
+
+
+def sampled_region(
+    shape: tuple[int, int, int],
+    tilt_range: tuple[float, float] = (-60.0, 60.0),
+    tilt_axis: str = "y",
+    *,
+    real: bool = True,
+) -> NDArray[np.bool_]:
+    """Where a single-axis tilt series has measured: everything but the missing wedge.
+
+    The beam runs along z. A view at tilt t about y fills the plane ``kz = kx tan(t)``; the sign
+    of t follows from the hand of the reconstruction, which no file states reliably, so an
+    asymmetric range is right only up to a mirror.
+
+    Parameters
+    ----------
+    shape : (Z, Y, X) of the real-space volume
+    tilt_range : (low, high), degrees
+    tilt_axis : "y" (RELION, Warp, IMOD reconstructions) or "x"
+
+    Returns
+    -------
+    bool array in the layout of ``np.fft.rfftn`` (``fftn`` if not ``real``), True where measured
+    """
+    kz, ky, kx = frequencies(shape, real=real)
+    across = kx if tilt_axis == "y" else ky
+    low, high = (math.tan(math.radians(t)) for t in tilt_range)
+    # kz = across * tan(t) for a t in range; both signs of `across` by Friedel symmetry.
+    first, second = across * low, across * high
+    inside = (kz >= np.minimum(first, second) - 1e-12) & (kz <= np.maximum(first, second) + 1e-12)
+    return np.broadcast_to(inside, np.broadcast_shapes(kz.shape, ky.shape, kx.shape)).copy()
+
+
+def radius_grid(box: int, centre: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Distance in voxels of every voxel from the box's centre (or ``centre``, zyx): (box,) * 3."""
+    middle = np.broadcast_to(np.asarray(box_centre(box) if centre is None else centre), (3,))
+    z, y, x = (np.arange(box) - m for m in middle)
+    distance: NDArray[np.float64] = np.sqrt(
+        z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2
+    )
+    return distance

@@ -1,0 +1,54 @@
+"""What a tomogram is to everything above the files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Tomogram:
+    """One reconstruction, its array not yet read.
+
+    Attributes
+    ----------
+    name : str
+        The key that particles refer to; a string even when it looks like a number.
+    shape : (Z, Y, X), voxels
+    voxel_size : float, Angstrom per voxel
+        Resolved and checked by ``io``; never a header's 0 or unconfirmed 1.
+    load : callable () -> (Z, Y, X) array, optional
+        Opens the volume, memory-mapped where its format allows. Picklable, so that a worker
+        process can call it. None when only the size is known (converting particle files).
+    tilt_range : (low, high), degrees
+    tilt_axis : "y" or "x"
+    contrast : "dark", "bright" or None
+        Of protein in this volume; None is not known yet.
+    ctf : str or None
+        What is known of the CTF's state and software, in words ("phase-flipped, Warp").
+    load_display : like ``load``, optional
+        A volume made for looking at (denoised), on the same grid.
+    path : str
+        Where it came from, for messages only.
+    columns : dict
+        The row of the tomogram STAR file it came from, as text.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    voxel_size: float
+    load: Callable[[], NDArray[Any]] | None = None
+    tilt_range: tuple[float, float] = (-60.0, 60.0)
+    tilt_axis: str = "y"
+    contrast: str | None = None
+    ctf: str | None = None
+    load_display: Callable[[], NDArray[Any]] | None = None
+    path: str = ""
+    columns: dict[str, str] | None = None
+
+    @property
+    def extent(self) -> NDArray[np.float64]:
+        """Position of the last voxel's centre: (3,) zyx, Angstrom."""
+        return (np.array(self.shape, dtype=np.float64) - 1) * self.voxel_size

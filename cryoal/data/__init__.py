@@ -1,0 +1,1 @@
+"""Arrays from particles: cutting, normalising, checking, storing, splitting, augmenting."""

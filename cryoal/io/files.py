@@ -1,0 +1,81 @@
+"""Writing that never leaves half a file, and locks and digests."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from cryoal.core.errors import CryoalError
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file beside ``path`` that takes its name when the block ends without an error.
+
+    A file that exists is therefore finished; after a kill the old one, or none, stands.
+
+    Examples
+    --------
+    >>> target = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with replacing(target) as file: _ = file.write("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(beside, 0o666 & ~umask)  # noqa: PTH101 - mkstemp is private, results are shared
+        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+        with os.fdopen(descriptor, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def digest_of_bytes(path: Path) -> str:
+    """sha256 of a small file's content, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest_of_volume(path: Path) -> str:
+    """sha256 of a volume's size, modification time and first 1,024 bytes (its MRC header)."""
+    status = path.stat()
+    with path.open("rb") as file:
+        header = file.read(1024)
+    facts = f"{status.st_size} {status.st_mtime_ns} ".encode() + header
+    return hashlib.sha256(facts).hexdigest()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock for the block; the system releases it when a process dies.
+
+    Raises
+    ------
+    CryoalError
+        Another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            import fcntl
+        except ImportError:  # Windows labels and converts, one process at a time
+            yield
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise CryoalError(
+                f"{path.parent}: another cryoal command is at work on this project; "
+                "wait for it to end"
+            ) from problem
+        yield

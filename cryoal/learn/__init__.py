@@ -1,0 +1,1 @@
+"""Training, knowledge transfer and prediction."""

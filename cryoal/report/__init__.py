@@ -1,0 +1,1 @@
+"""Tables and predictions to figures and a page; knows no project."""

@@ -1,0 +1,1 @@
+"""Tomograms with a known truth."""
