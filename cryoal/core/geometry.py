@@ -114,8 +114,8 @@ def relion_decentred(
 ) -> NDArray[np.float64]:
     """RELION 4/5: unbinned coordinate after its refined origin is taken off.
 
-    ``p - (A @ o) / s`` with A the subtomogram's matrix (``ParticleSet::getParticleCoordDecenteredPixel``,
-    RELION 5): the origin is *subtracted*, in the subtomogram's frame.
+    ``p - (A @ o) / s`` with A the subtomogram's matrix: the origin is *subtracted*, in the
+    subtomogram's frame (``ParticleSet::getParticleCoordDecenteredPixel``, RELION 5).
 
     Parameters
     ----------
