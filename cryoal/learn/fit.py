@@ -1,0 +1,439 @@
+"""The training loop, top to bottom."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from cryoal.data.augment import HALF_TURNS, augment
+from cryoal.io.files import replacing
+from cryoal.learn.device import bfloat16_pays, resolve_device
+from cryoal.learn.transfer import KnowledgeTransfer, TransferOptions
+from cryoal.models.base import Network
+
+log = logging.getLogger(__name__)
+
+#: The training loss that decides on convergence is a running mean over about this many steps.
+LOSS_MEMORY_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train: a plateau of the learning rate, then a cosine to zero.
+
+    The plateau ends when the running mean of the teacher's training loss (over 50 steps, on
+    augmented boxes) falls below ``loss_below``, but not before ``min_steps`` nor after
+    ``max_steps``, both counted with the descent, which takes ``descent`` of all steps.
+
+    Attributes
+    ----------
+    learning_rate, weight_decay : float
+        Of AdamW (Loshchilov and Hutter 2019).
+    batch_size : int
+    warmup : int
+        Steps over which the learning rate rises linearly.
+    min_steps, max_steps : int
+    descent : float
+        Share of all steps.
+    loss_below : float
+        Nats.
+    student_steps : int
+        More steps for the student alone, the teacher fixed and in evaluation mode.
+    label_smoothing : float
+    """
+
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.05
+    batch_size: int = 32
+    warmup: int = 50
+    min_steps: int = 600
+    max_steps: int = 1800
+    descent: float = 0.5
+    loss_below: float = 0.1
+    student_steps: int = 300
+    label_smoothing: float = 0.0
+
+    def rate(self, step: int, descent_from: int | None) -> float:
+        """Factor on the learning rate at a step, from when the plateau ended (None: not yet)."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        if descent_from is None or step < descent_from:
+            return rise
+        length = self.descent_steps(descent_from)
+        return rise * 0.5 * (1 + math.cos(math.pi * (step - descent_from + 1) / length))
+
+    def descent_steps(self, descent_from: int) -> int:
+        """Length of the descent after a plateau of this many steps."""
+        if self.descent >= 1:
+            return self.max_steps
+        return max(1, round(descent_from * self.descent / (1 - self.descent)))
+
+    def plateau_ends(self, step: int, loss: float) -> bool:
+        """Whether the descent begins at this step, given the running mean of the loss."""
+        share = 1 - self.descent
+        if step >= round(share * self.max_steps):
+            return True
+        return step >= round(share * self.min_steps) and loss < self.loss_below
+
+
+@dataclass
+class History:
+    """How a training went.
+
+    Attributes
+    ----------
+    records : list of dict
+        step, teacher_loss, student_loss (running means, nats), rate, every 50 steps.
+    steps : int
+        Of the teacher.
+    converged : bool
+        The loss fell below the schedule's mark before the steps ran out.
+    seconds : float
+        Of this process; what a killed one took is not counted.
+    """
+
+    records: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
+    converged: bool = False
+    seconds: float = 0.0
+
+
+def fit(
+    teacher: Network,
+    student: Network,
+    boxes: NDArray[np.floating] | Tensor,
+    targets: NDArray[np.integer] | Tensor,
+    *,
+    views: NDArray[np.bool_] | None = None,
+    shift: int = 0,
+    transfer: TransferOptions | None = None,
+    schedule: Schedule | None = None,
+    class_weights: NDArray[np.floating] | None = None,
+    unlabelled: NDArray[np.floating] | Tensor | None = None,
+    unlabelled_views: NDArray[np.bool_] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    resume_path: Path | None = None,
+    save_every: int = 200,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> History:
+    """Train a teacher on labelled boxes and a student on the teacher, in place.
+
+    Every draw (which particles, shifts, views, dropout) follows from ``seed`` and the step's
+    number alone, so that a training that was killed goes on from its last saved state as if
+    it had never stopped: bit for bit on the CPU with the same number of threads.
+
+    Parameters
+    ----------
+    teacher, student : Network
+        Made by ``build`` for the same box. Left in evaluation mode on the CPU.
+    boxes : (N, S, S, S) float16 or float32
+        S - 2 * shift >= the networks' box.
+    targets : (N,) int
+        Class numbers.
+    views : (N, 4) bool, optional
+        Half turns each particle's tomogram allows (``data.augment.views``); none is the
+        identity alone.
+    shift : int, voxels
+        Largest random shift along each axis.
+    transfer : TransferOptions, optional
+    schedule : Schedule, optional
+    class_weights : (C,) float, optional
+        Of the cross-entropy, for example from ``balanced_weights``.
+    unlabelled : (U, S, S, S), optional
+        For transfer on unlabelled particles: a sample of the pool that fits in memory.
+    unlabelled_views : (U, 4) bool, optional
+    seed : int
+    device : str
+        "auto", "cpu", "cuda", "mps".
+    resume_path : Path, optional
+        State is saved here every ``save_every`` steps, and taken up from if it belongs to a
+        training with the same arguments. The caller deletes it once the networks are saved.
+    progress : callable (step, steps expected, loss), optional
+
+    Returns
+    -------
+    History
+    """
+    began = time.monotonic()
+    transfer, schedule = transfer or TransferOptions(), schedule or Schedule()
+    where = resolve_device(device)
+    run = _Run(teacher, student, transfer, schedule, class_weights, where, len(boxes), seed)
+    data = _Particles(boxes, views, shift, seed, where)
+    labels = torch.as_tensor(targets, dtype=torch.int64, device=where)
+    pool = (
+        None
+        if unlabelled is None or transfer.where == "labelled"
+        else _Particles(unlabelled, unlabelled_views, shift, seed + 1, where)
+    )
+    if resume_path is not None:
+        run.restore(resume_path)
+    box, size = teacher.recipe.box, schedule.batch_size
+    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        while not run.finished:
+            rows = data.rows(run.step, size)
+            batch = data.batch(rows, run.step, box)
+            extra = None if pool is None else pool.batch(pool.rows(run.step, size), run.step, box)
+            torch.manual_seed(_mix(seed, run.step, 2))  # dropout
+            run.advance(batch, labels[rows.to(where)], extra)
+            if run.step % LOSS_MEMORY_STEPS == 0 and progress is not None:
+                progress(run.step, run.expected_steps, run.teacher_loss)
+            if resume_path is not None and run.step % save_every == 0 and not run.finished:
+                run.save(resume_path)
+    history = run.history
+    history.seconds = time.monotonic() - began
+    for network in (teacher, student):
+        network.to("cpu").eval()
+    log.info(
+        "trained %d steps in %.0f s, loss %.3f%s",
+        history.steps,
+        history.seconds,
+        run.teacher_loss,
+        "" if history.converged else " (not converged)",
+    )
+    return history
+
+
+def balanced_weights(targets: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
+    """Class weights that make every class count alike: (C,), their mean over particles 1.
+
+    A network so trained answers for a pool where all classes are equally common;
+    ``predict.with_prior`` undoes that.
+    """
+    counts = np.bincount(targets, minlength=n_classes).astype(np.float64)
+    weights = np.divide(1.0, counts, out=np.zeros(n_classes), where=counts > 0)
+    return weights * (len(targets) / max(1, int((counts > 0).sum())))
+
+
+def _mix(*parts: int) -> int:
+    """One well-mixed seed of several numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class _Particles:
+    """Boxes in memory and the batches drawn from them."""
+
+    def __init__(
+        self,
+        boxes: NDArray[np.floating] | Tensor,
+        views: NDArray[np.bool_] | None,
+        shift: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.boxes = torch.as_tensor(boxes).to(device)
+        if views is None:
+            views = np.arange(len(HALF_TURNS))[None] == np.zeros((len(self.boxes), 1))
+        self.allowed = torch.as_tensor(views)
+        self.shift, self.seed = shift, seed
+
+    def rows(self, step: int, size: int) -> Tensor:
+        """Rows of a step's batch: one permutation of all particles after the other."""
+        at = np.arange(step * size, (step + 1) * size)
+        epochs, places = np.divmod(at, len(self.boxes))
+        rows = np.empty(size, dtype=np.int64)
+        for epoch in np.unique(epochs):
+            order = np.random.default_rng([self.seed, int(epoch), 0]).permutation(len(self.boxes))
+            rows[epochs == epoch] = order[places[epochs == epoch]]
+        return torch.from_numpy(rows)
+
+    def batch(self, rows: Tensor, step: int, box: int) -> Tensor:
+        """Augmented boxes of these rows: (B, 1, box, box, box)."""
+        generator = torch.Generator().manual_seed(_mix(self.seed, step, 1))
+        return augment(
+            self.boxes, rows, box, shift=self.shift, allowed=self.allowed, generator=generator
+        )
+
+
+class _Run:
+    """Networks, optimisers and counters of one training, and their state on disk."""
+
+    def __init__(
+        self,
+        teacher: Network,
+        student: Network,
+        transfer: TransferOptions,
+        schedule: Schedule,
+        class_weights: NDArray[np.floating] | None,
+        device: torch.device,
+        n: int,
+        seed: int,
+    ) -> None:
+        for network in (teacher, student):
+            network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            network.train()
+        weights = (
+            None
+            if class_weights is None
+            else torch.as_tensor(class_weights, dtype=torch.float32, device=device)
+        )
+        self.pair = KnowledgeTransfer(teacher, student, transfer, weights, schedule.label_smoothing)
+        self.schedule, self.device = schedule, device
+        self.bfloat16 = bfloat16_pays(device)
+        self.optimisers = [
+            torch.optim.AdamW(
+                network.parameters(),
+                lr=schedule.learning_rate,
+                weight_decay=schedule.weight_decay,
+                foreach=True,
+            )
+            for network in (teacher, student)
+        ]
+        self.identity = {
+            "recipes": [asdict(teacher.recipe), asdict(student.recipe)],
+            "transfer": asdict(transfer),
+            "schedule": asdict(schedule),
+            "n": n,
+            "seed": seed,
+        }
+        self.step = 0
+        self.descent_from: int | None = None
+        self.teacher_loss = self.student_loss = math.inf
+        self.history = History()
+
+    @property
+    def teacher_steps(self) -> int | None:
+        """All steps of the teacher, once the plateau has ended."""
+        if self.descent_from is None:
+            return None
+        return self.descent_from + self.schedule.descent_steps(self.descent_from)
+
+    @property
+    def expected_steps(self) -> int:
+        """Steps of teacher and student, at most."""
+        return (self.teacher_steps or self.schedule.max_steps) + self.schedule.student_steps
+
+    @property
+    def finished(self) -> bool:
+        """Both networks have had all their steps."""
+        return self.teacher_steps is not None and self.step >= self.expected_steps
+
+    def advance(self, boxes: Tensor, targets: Tensor, unlabelled: Tensor | None) -> None:
+        """One step of the teacher and the student, or of the student alone at the end."""
+        if self.descent_from is None and self.schedule.plateau_ends(self.step, self.teacher_loss):
+            self.descent_from = self.step
+            self.history.converged = self.teacher_loss < self.schedule.loss_below
+        together = self.teacher_steps is None or self.step < self.teacher_steps
+        boxes = boxes.contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            if together:
+                teacher_loss, student_loss = self.pair.losses(boxes, targets, unlabelled)
+            else:
+                self.pair.teacher.eval()
+                teacher_loss = torch.zeros((), device=self.device)
+                student_loss = self.pair.student_loss(boxes, targets, unlabelled)
+        rate = self.rate()
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+            optimiser.param_groups[0]["lr"] = self.schedule.learning_rate * rate
+        (teacher_loss + student_loss).backward()  # type: ignore[no-untyped-call]
+        for optimiser in self.optimisers if together else self.optimisers[1:]:
+            optimiser.step()
+        if together and self.pair.average is not None:
+            self.pair.average.update(self.pair.teacher)
+        if together:
+            self.teacher_loss = _follow(self.teacher_loss, float(teacher_loss.detach()))
+            self.history.steps = self.step + 1
+        self.student_loss = _follow(self.student_loss, float(student_loss.detach()))
+        self.step += 1
+        if self.step % LOSS_MEMORY_STEPS == 0:
+            self.history.records.append(
+                {
+                    "step": self.step,
+                    "teacher_loss": self.teacher_loss,
+                    "student_loss": self.student_loss,
+                    "rate": rate,
+                }
+            )
+
+    def rate(self) -> float:
+        """Factor on the learning rate; the student's own steps are a second, smaller descent."""
+        teacher_steps = self.teacher_steps
+        if teacher_steps is None or self.step < teacher_steps:
+            return self.schedule.rate(self.step, self.descent_from)
+        done = (self.step - teacher_steps) / self.schedule.student_steps
+        return 0.25 * (1 + math.cos(math.pi * done))
+
+    def save(self, path: Path) -> None:
+        """Write everything the next steps depend on."""
+        tensors = {}
+        for name, state in self._states().items():
+            for key, value in state.items():
+                tensors[f"{name}.{key}"] = value.detach().cpu().contiguous()
+        facts = {
+            "identity": self.identity,
+            "step": self.step,
+            "descent_from": self.descent_from,
+            "teacher_loss": self.teacher_loss,
+            "student_loss": self.student_loss,
+            "average_steps": 0 if self.pair.average is None else self.pair.average.steps,
+            "history": asdict(self.history),
+        }
+        with replacing(path, "wb") as file:
+            file.write(to_bytes(tensors, {"cryoal_training": json.dumps(facts)}))
+
+    def restore(self, path: Path) -> None:
+        """Take up a saved state, if there is one and it is of this very training."""
+        if not path.exists():
+            return
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = json.loads((file.metadata() or {}).get("cryoal_training", "{}"))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as problem:
+            log.warning("%s: cannot be read (%s); training starts afresh", path, problem)
+            return
+        if facts.get("identity") != json.loads(json.dumps(self.identity)):
+            log.info("%s: of another training; this one starts afresh", path)
+            return
+        for optimiser in self.optimisers:
+            _prepare(optimiser)
+        for name, state in self._states().items():
+            for key, value in state.items():
+                value.copy_(tensors[f"{name}.{key}"])
+        self.step, self.descent_from = facts["step"], facts["descent_from"]
+        self.teacher_loss, self.student_loss = facts["teacher_loss"], facts["student_loss"]
+        self.history = History(**facts["history"])
+        if self.pair.average is not None:
+            self.pair.average.steps = facts["average_steps"]
+        log.info("%s: training goes on from step %d", path, self.step)
+
+    def _states(self) -> dict[str, dict[str, Tensor]]:
+        """Every tensor of the state, sharing memory with what it belongs to."""
+        states = {"teacher": self.pair.teacher.state_dict()}
+        states["student"] = self.pair.student.state_dict()
+        if self.pair.average is not None:
+            states["average"] = self.pair.average.network.state_dict()
+        for name, optimiser in zip(("teacher", "student"), self.optimisers, strict=True):
+            states[f"optimiser.{name}"] = dict(_moments(optimiser))
+        return states
+
+
+def _follow(mean: float, value: float) -> float:
+    """Running mean, started at the first value."""
+    return value if math.isinf(mean) else mean + (value - mean) / LOSS_MEMORY_STEPS
+
+
+def _prepare(optimiser: torch.optim.Optimizer) -> None:
+    """Make AdamW's moments, which it would make at its first step."""
+    for parameter in optimiser.param_groups[0]["params"]:
+        optimiser.state[parameter] = {
+            "step": torch.tensor(0.0),
+            "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+            "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+        }
+
+
+def _moments(optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    for number, parameter in enumerate(optimiser.param_groups[0]["params"]):
+        for key, value in optimiser.state[parameter].items():
+            yield f"{number}.{key}", value

@@ -1,0 +1,193 @@
+"""What a trained network says of every particle, whatever batch it comes in."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cryoal.data.augment import HALF_TURNS, central
+from cryoal.learn.device import resolve_device
+from cryoal.models.base import Network
+
+Boxes = NDArray[np.floating]
+
+
+@torch.no_grad()
+def predict(
+    network: Network,
+    boxes: Boxes | Iterable[Boxes],
+    *,
+    views: NDArray[np.bool_] | None = None,
+    device: str = "auto",
+    batch_size: int = 128,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Class probabilities and embeddings of all particles.
+
+    Computed in float32 with the network in evaluation mode, so that a particle's answer does
+    not depend on its companions.
+
+    Parameters
+    ----------
+    network : Network
+    boxes : (N, S, S, S), or an iterable of such blocks
+        S is at least the network's box; the centre is seen.
+    views : (N, 4) bool, optional
+        Average over these of ``HALF_TURNS``, chosen particle by particle; none sees each
+        particle once, as it is.
+    device : str
+    batch_size : int
+    progress : callable (particles done), optional
+
+    Returns
+    -------
+    probabilities : (N, C) float32
+    embedding : (N, D) float32
+    """
+    where = _ready(network, device)
+    probabilities, embeddings = [], []
+    done = 0
+    for block in _blocks(boxes, batch_size):
+        allowed = None if views is None else views[done : done + len(block)]
+        p, z = _see(network, torch.as_tensor(block).to(where), allowed)
+        probabilities.append(p.cpu())
+        embeddings.append(z.cpu())
+        done += len(block)
+        if progress is not None:
+            progress(done)
+    if not probabilities:
+        empty = np.zeros((0, network.recipe.n_classes), dtype=np.float32)
+        return empty, np.zeros((0, 0), dtype=np.float32)
+    return torch.cat(probabilities).numpy(), torch.cat(embeddings).numpy()
+
+
+@torch.no_grad()
+def predict_dropout(
+    network: Network,
+    boxes: Boxes | Iterable[Boxes],
+    *,
+    samples: int = 10,
+    rate: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    batch_size: int = 128,
+) -> NDArray[np.float32]:
+    """Monte Carlo dropout: probabilities with the dropout layers at work.
+
+    Gal and Ghahramani, ICML 2016. All else stays in evaluation mode. Each sample drops the
+    same units of every particle, so that a particle's answer does not depend on its batch.
+
+    Parameters
+    ----------
+    samples : int
+    rate : float, optional
+        Share of units dropped, instead of the share in training.
+
+    Returns
+    -------
+    (samples, N, C) float32
+    """
+    where = _ready(network, device)
+    answers = []
+    for block in _blocks(boxes, batch_size):
+        seen = central(torch.as_tensor(block).to(where), network.recipe.box)
+        drawn = []
+        for sample in range(samples):
+            with _Dropping(network, rate, seed + sample):
+                drawn.append(network(seen)[0].softmax(-1).cpu())
+        answers.append(torch.stack(drawn))
+    return torch.cat(answers, dim=1).numpy()
+
+
+def with_prior(
+    probabilities: NDArray[np.float32], old: NDArray[np.floating], new: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Probabilities for a pool whose classes are as common as ``new``, not as ``old``.
+
+    Saerens, Latinne and Decaestecker, Neural Computation 14 (2002): p(c|x) is multiplied by
+    new(c) / old(c) and scaled to sum to 1. A class never seen (old 0) stays as it is.
+
+    Parameters
+    ----------
+    probabilities : (N, C)
+    old, new : (C,)
+
+    Examples
+    --------
+    >>> even = np.array([[0.5, 0.5]], dtype=np.float32)
+    >>> with_prior(even, np.array([0.5, 0.5]), np.array([0.9, 0.1])).round(2).tolist()
+    [[0.8999999761581421, 0.10000000149011612]]
+    """
+    ratio = np.divide(new, old, out=np.ones(len(old)), where=np.asarray(old) > 0)
+    scaled = probabilities * ratio
+    answer: NDArray[np.float32] = (scaled / scaled.sum(-1, keepdims=True)).astype(np.float32)
+    return answer
+
+
+def _ready(network: Network, device: str) -> torch.device:
+    where = resolve_device(device)
+    network.to(where, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    network.eval()
+    return where
+
+
+def _blocks(boxes: Boxes | Iterable[Boxes], size: int) -> Iterator[Boxes]:
+    blocks: Iterable[Boxes] = [boxes] if isinstance(boxes, np.ndarray) else boxes
+    for block in blocks:
+        for start in range(0, len(block), size):
+            yield np.asarray(block[start : start + size])
+
+
+def _see(
+    network: Network, boxes: torch.Tensor, allowed: NDArray[np.bool_] | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean probabilities and embedding over the views each particle allows."""
+    box = network.recipe.box
+    if allowed is None:
+        logits, embedding = _forward(network, central(boxes, box))
+        return logits.softmax(-1), embedding
+    total: list[torch.Tensor] = []
+    counts = torch.as_tensor(allowed.sum(1), device=boxes.device, dtype=torch.float32)[:, None]
+    for turn in range(len(HALF_TURNS)):
+        seen = torch.from_numpy(np.flatnonzero(allowed[:, turn])).to(boxes.device)
+        if not len(seen):
+            continue
+        logits, embedding = _forward(network, central(boxes[seen], box, turn))
+        parts = (logits.softmax(-1), embedding)
+        if not total:
+            total = [torch.zeros(len(boxes), part.shape[1], device=part.device) for part in parts]
+        for sum_, part in zip(total, parts, strict=True):
+            sum_.index_add_(0, seen, part)
+    return total[0] / counts, total[1] / counts
+
+
+def _forward(network: Network, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    logits, embedding = network(seen.contiguous(memory_format=torch.channels_last_3d))
+    return logits.float(), embedding.float()
+
+
+class _Dropping:
+    """Within the block, dropout layers drop: one draw, the same units for every particle."""
+
+    def __init__(self, network: Network, rate: float | None, seed: int) -> None:
+        self.layers = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+        self.rate, self.seed = rate, seed
+        self.hooks: list[torch.utils.hooks.RemovableHandle] = []
+
+    def __enter__(self) -> None:
+        generator = torch.Generator().manual_seed(self.seed)
+        for layer in self.layers:
+            rate = layer.p if self.rate is None else self.rate
+
+            def drop(
+                _: torch.nn.Module, inputs: tuple[torch.Tensor], rate: float = rate
+            ) -> tuple[torch.Tensor]:
+                kept = torch.rand(inputs[0].shape[1:], generator=generator) >= rate
+                return (inputs[0] * kept.to(inputs[0].device) / (1 - rate),)
+
+            self.hooks.append(layer.register_forward_pre_hook(drop))
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self.hooks:
+            hook.remove()

@@ -1,0 +1,110 @@
+"""Networks on disk: weights in safetensors, and in its header what rebuilds the network."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+import cryoal
+from cryoal.core.errors import CryoalError
+from cryoal.io.files import replacing
+from cryoal.models.base import Network, build
+
+#: Raised when an older program could no longer read what is written.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network as it was saved.
+
+    Attributes
+    ----------
+    network : Network
+        In evaluation mode.
+    facts : dict
+        Everything handed to ``save``, for example ``classes``, ``voxel_size``, and the
+        ``version`` of cryoal that wrote it.
+    """
+
+    network: Network
+    facts: dict[str, Any]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the logits."""
+        return tuple(self.facts["classes"])
+
+
+def save(network: Network, path: Path, **facts: Any) -> None:
+    """Write a network that ``load`` rebuilds by itself.
+
+    Parameters
+    ----------
+    network : Network
+        Made by ``build``.
+    path : Path
+        The file appears whole or not at all.
+    **facts
+        Whatever else its users must know, JSON-serialisable: ``classes`` (list of str, in the
+        order of the logits), ``voxel_size`` (Angstrom), ``temperature``, ...
+    """
+    recipe = network.recipe
+    header = {
+        "format": FORMAT,
+        "version": cryoal.__version__,
+        "network": recipe.name,
+        "n_classes": recipe.n_classes,
+        "box": recipe.box,
+        "options": recipe.options,
+        "facts": facts,
+    }
+    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    with replacing(path, "wb") as file:
+        file.write(to_bytes(weights, {"cryoal": json.dumps(header)}))
+
+
+def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """Rebuild a saved network.
+
+    Raises
+    ------
+    CryoalError
+        The file is missing, damaged, not cryoal's, or of a newer program.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as problem:
+        raise CryoalError(f"{path}: no such checkpoint; has this round been trained?") from problem
+    except (SafetensorError, OSError) as problem:
+        raise CryoalError(
+            f"{path}: not a whole safetensors file ({problem}); delete it and train again"
+        ) from problem
+    if "cryoal" not in metadata:
+        raise CryoalError(
+            f"{path}: a safetensors file, but cryoal did not write it; expected a "
+            "teacher.safetensors or student.safetensors of a round"
+        )
+    header = json.loads(metadata["cryoal"])
+    if header["format"] > FORMAT:
+        raise CryoalError(
+            f"{path}: checkpoint format {header['format']}, written by cryoal "
+            f"{header['version']}; this is {cryoal.__version__} and reads up to format {FORMAT}. "
+            "Update cryoal"
+        )
+    network = build(header["network"], header["n_classes"], header["box"], **header["options"])
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as problem:
+        raise CryoalError(
+            f"{path}: its weights do not fit network {header['network']!r} as this version "
+            "builds it; train again"
+        ) from problem
+    facts = {**header["facts"], "version": header["version"]}
+    return Checkpoint(network.to(device).eval(), facts)
