@@ -105,6 +105,11 @@ def read_header(path: str | Path) -> MrcHeader:
     if mode == 0:
         dtype, remark = _signed_or_unsigned(path, header, shape, offset)
         remarks += [remark] if remark else []
+    if (int(header["mapc"]), int(header["mapr"]), int(header["maps"])) not in (
+        (1, 2, 3),
+        (0, 0, 0),
+    ):
+        remarks.append("its axes are not in the order x, y, z and are read as they stand")
     if any(float(header["origin"][axis]) for axis in "xyz") or any(
         int(header[name]) for name in ("nxstart", "nystart", "nzstart")
     ):
@@ -113,7 +118,7 @@ def read_header(path: str | Path) -> MrcHeader:
     return MrcHeader(
         shape,
         dtype,
-        float(np.mean(sizes[:2])),
+        round(float(np.mean(sizes[:2])), 5),  # stored as float32
         bool(np.ptp(sizes) <= 0.01 * np.mean(sizes)),
         _volumes(header),
         offset,
@@ -278,10 +283,11 @@ class StackWriter:
             self._squares += float(np.square(chunk, dtype=np.float64).sum())
 
     def finish(self) -> None:
-        """Put the statistics into the header; too few or too many values are a bug."""
-        expected = math.prod(int(self._header[n]) for n in ("nx", "ny", "nz"))
-        if self._count != expected:
-            raise ValueError(f"{self._count} values appended to a volume of {expected}")
+        """Put the depth and the statistics into the header; half a volume is a bug."""
+        volume = math.prod(int(self._header[n]) for n in ("nx", "ny", "mz"))
+        if self._count % volume:
+            raise ValueError(f"{self._count} values appended in volumes of {volume}")
+        self._header["nz"] = self._count // volume * self._header["mz"]
         mean = self._sum / max(self._count, 1)
         self._header["dmin"], self._header["dmax"] = self._low, self._high
         self._header["dmean"] = mean
@@ -292,17 +298,15 @@ class StackWriter:
 
 @contextlib.contextmanager
 def writing_stack(
-    path: str | Path, n: int, box: int, voxel_size: float, dtype: Any = np.float32
+    path: str | Path, box: int, voxel_size: float, dtype: Any = np.float32
 ) -> Iterator[StackWriter]:
-    """Write n boxes one after another into an MRC volume stack (ISPG 401).
+    """Write boxes one after another into an MRC volume stack (ISPG 401).
 
     The file takes its name when the block ends, so one that exists is whole; only one box need be
-    in memory.
+    in memory, and how many there will be need not be known.
 
     Parameters
     ----------
-    n : int
-        Number of boxes that will be appended, at least 1.
     box : int, voxels
     voxel_size : float, Angstrom
     dtype : float32 or float16
@@ -311,19 +315,17 @@ def writing_stack(
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "boxes.mrc"
-    >>> with writing_stack(path, n=2, box=4, voxel_size=10.0) as stack:
+    >>> with writing_stack(path, box=4, voxel_size=10.0) as stack:
     ...     for value in (1, 2):
     ...         stack.append(np.full((4, 4, 4), value))
     >>> open_stack(path).shape
     (2, 4, 4, 4)
     """
-    if n < 1:
-        raise ValueError("a stack holds at least one box")
     kind = np.dtype(dtype)
     with replacing(Path(path), "wb") as file:
         writer = StackWriter(
             file,
-            _new_header((n * box, box, box), kind, voxel_size, box, SPACE_GROUP_OF_STACKS),
+            _new_header((0, box, box), kind, voxel_size, box, SPACE_GROUP_OF_STACKS),
             kind,
         )
         yield writer

@@ -251,7 +251,7 @@ def quoted(value: str, path: str | Path = "STAR file") -> str:
     Examples
     --------
     >>> print(quoted("TS_01"), quoted(""), quoted('a "b" c'))
-    TS_01 "" 'a "b" c'
+    TS_01 "" "a "b" c"
     """
     if _PLAIN.fullmatch(value):
         return value

@@ -1,0 +1,185 @@
+"""What a particle file holds before its tomograms are known, and the formats that read it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
+from cryoal.core.registry import Registry
+from cryoal.core.tomogram import Tomogram
+from cryoal.io.paths import is_star
+from cryoal.io.star import Blocks, parse_star, read_text
+
+#: What a coordinate can count, see ``docs/guide/formats.md``.
+UNITS = ("voxel", "unbinned_pixel", "angstrom", "centred_angstrom", "fraction", "output_pixel")
+
+#: Columns in which pickers leave their score. rlnMaxValueProbDistribution is none: it says how
+#: sure a refinement was of an orientation.
+SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax", "ptmLCCmax", "score")
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file that is looked at, read at most once."""
+
+    path: Path
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """Its tables if it is a STAR file, else none."""
+        return parse_star(self.text, self.path) if is_star(self.path) else {}
+
+    @cached_property
+    def text(self) -> str:
+        """Its text."""
+        return read_text(self.path)
+
+    @cached_property
+    def head(self) -> bytes:
+        """Its first bytes."""
+        with self.path.open("rb") as file:
+            return file.read(2048)
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Particles as a file states them, its unit told but not yet applied.
+
+    Attributes
+    ----------
+    path : Path
+    dialect, unit : str
+    evidence : str
+        Why this unit, in words.
+    xyz : (N, 3) float64, in ``unit``
+    tomogram : (N,) str, optional
+        Names as written; None when the file names no tomograms.
+    pixel_size : (N,) float64, Angstrom
+        Of ``unbinned_pixel`` or ``output_pixel``; NaN where the file does not say.
+    origin_xyz : (N, 3) float64
+        To be subtracted, in the tomogram's frame.
+    origin_pixel_size : (N,) float64, Angstrom
+        Unit of ``origin_xyz``; NaN stands for the unit of ``xyz``.
+    rotation : (N,) Rotation, optional
+    score : (N,) float64, optional
+    score_name : str
+    id : (N,) str, optional
+        Only where the file gives unique ones.
+    table : DataFrame of str
+    blocks : mapping of name to DataFrame
+        Every block in its order; the particles' block stands there without its rows.
+    """
+
+    path: Path
+    dialect: str
+    unit: str
+    evidence: str
+    xyz: NDArray[np.float64]
+    table: pd.DataFrame
+    tomogram: NDArray[np.str_] | None = None
+    pixel_size: NDArray[np.float64] | None = None
+    origin_xyz: NDArray[np.float64] | None = None
+    origin_pixel_size: NDArray[np.float64] | None = None
+    rotation: Rotation | None = None
+    score: NDArray[np.float64] | None = None
+    score_name: str = ""
+    id: NDArray[np.str_] | None = None
+    blocks: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+
+#: Writes particles in a dialect they did not come in: (particles, path, tomograms, centre).
+Writer = Callable[[ParticleSet, Path, Mapping[str, Tomogram], str], None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One dialect of particle files.
+
+    Attributes
+    ----------
+    recognise : Content -> int
+        0 not mine, 1 could be, 2 and more: its own marks are there. The largest number wins.
+    read : (Content, unit or None) -> Picks
+        A given unit overrules the evidence.
+    write : Writer, optional
+    rewrite : (ParticleSet, Path) -> None, optional
+        Writes particles back as they came, with the columns their table has now.
+    """
+
+    name: str
+    recognise: Callable[[Content], int]
+    read: Callable[[Content, str | None], Picks]
+    write: Writer | None = None
+    rewrite: Callable[[ParticleSet, Path], None] | None = None
+
+
+formats: Registry[Format] = Registry("dialect", "cryoal.io")
+
+
+def recognised(content: Content) -> Format:
+    """Return the format of a file, by its content.
+
+    Raises
+    ------
+    CryoalError
+        No format knows it.
+    """
+    certainty = {name: formats.get(name).recognise(content) for name in formats.names()}
+    best = max(certainty, key=lambda name: certainty[name])
+    if certainty[best] == 0:
+        raise CryoalError(
+            f"{content.path}: no particle positions found (for a STAR file: rlnCoordinateX/Y/Z or "
+            f"rlnCenteredCoordinateX/Y/ZAngst); dialects read here are {', '.join(formats.names())}"
+        )
+    return formats.get(best)
+
+
+def numbers(
+    table: pd.DataFrame, columns: list[str], path: Path, *, missing: bool = False
+) -> NDArray[np.float64]:
+    """Columns as numbers: (N, len(columns)); ``missing`` lets values that are none be NaN.
+
+    Raises
+    ------
+    CryoalError
+        Names the particle's row and the column.
+    """
+    values = np.empty((len(table), len(columns)), dtype=np.float64)
+    for i, column in enumerate(columns):
+        values[:, i] = pd.to_numeric(table[column], errors="coerce")
+        bad = np.flatnonzero(~np.isfinite(values[:, i]))
+        if len(bad) and not missing:
+            raise CryoalError(
+                f"{path}, particle {bad[0] + 1}: {column} is "
+                f"{str(table[column].iloc[bad[0]])!r}, a number was expected"
+            )
+    return values
+
+
+def scores_of(table: pd.DataFrame, path: Path) -> tuple[NDArray[np.float64] | None, str]:
+    """Score of the picker and the name of its column; RELION's -999 stands for none."""
+    for column in SCORES:
+        if column in table:
+            values = numbers(table, [column], path, missing=True)[:, 0]
+            values = np.where(values <= -999, np.nan, values)
+            if np.isfinite(values).any():
+                return values, column
+    return None, ""
+
+
+def unique_ids(table: pd.DataFrame, columns: tuple[str, ...]) -> NDArray[np.str_] | None:
+    """Values of the first of these columns that is there, unique and nowhere empty."""
+    for column in columns:
+        if column in table and table[column].is_unique and (table[column].str.strip() != "").all():
+            return np.asarray(table[column], dtype=str)
+    return None

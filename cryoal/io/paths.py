@@ -1,0 +1,75 @@
+"""Which files a user or a STAR file means."""
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryoal.core.errors import CryoalError
+from cryoal.io.star import Blocks, read_star
+
+
+def expand(paths: Iterable[str | Path]) -> list[Path]:
+    """Files that these paths and patterns stand for, each once, in their order.
+
+    Raises
+    ------
+    CryoalError
+        A path that does not exist or a pattern that fits nothing.
+    """
+    files: dict[Path, None] = {}
+    for path in paths:
+        if Path(path).is_file():
+            found = [str(path)]
+        elif Path(path).is_dir():
+            raise CryoalError(f"{path}: a folder; write {str(path).rstrip('/')}/*.mrc in quotes")
+        else:
+            # Path.glob refuses absolute patterns.
+            fitting = glob.glob(str(path), recursive=True)  # noqa: PTH207
+            found = sorted(name for name in fitting if Path(name).is_file())
+        if not found:
+            raise CryoalError(f"{path}: no such file; the current folder is {Path.cwd()}")
+        for name in found:
+            files[Path(name)] = None
+    unique: dict[Path, Path] = {}
+    for file in files:
+        unique.setdefault(file.resolve(), file)
+    return list(unique.values())
+
+
+def is_star(path: Path) -> bool:
+    """Whether this is a STAR file, by name or by its first lines."""
+    if path.suffix.lower() == ".star":
+        return True
+    with path.open("rb") as file:
+        head = file.read(2048)
+    lines = [line.strip() for line in head.splitlines() if line.strip()]
+    return b"\0" not in head and any(line.lower().startswith(b"data_") for line in lines)
+
+
+def resolve(path: str, star: Path) -> Path | None:
+    """Find a file that a STAR file names: from here, from the STAR's folder, or one above it.
+
+    RELION's paths start at the project folder, which is not written down.
+    """
+    plain = path.split(":mrc")[0]
+    for folder in (Path(), star.resolve().parent, *star.resolve().parent.parents):
+        if (folder / plain).is_file():
+            return folder / plain
+    return None
+
+
+def follow(path: Path, blocks: Blocks, column: str) -> tuple[Path, Blocks]:
+    """Go on to the file that an optimisation set names in ``column``; other files stay."""
+    for block in blocks.values():
+        if "rlnTomoParticlesFile" in block or "rlnTomoTomogramsFile" in block:
+            if column not in block or len(block) != 1 or not block[column].iloc[0]:
+                raise CryoalError(f"{path}: this optimisation set names no {column}")
+            named = block[column].iloc[0]
+            target = resolve(named, path)
+            if target is None:
+                raise CryoalError(
+                    f"{path}: {column} names {named}, which is not there; paths count from the "
+                    "RELION project folder, so run cryoal from it"
+                )
+            return target, read_star(target)
+    return path, blocks

@@ -1,0 +1,387 @@
+"""Tomograms from MRC files and RELION's tomograms.star: found, checked, not yet read."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.tomogram import Tomogram
+from cryoal.io.mrc import MrcHeader, open_volume, read_header
+from cryoal.io.names import file_stem, match_names, pixel_size_in_name
+from cryoal.io.paths import expand, follow, is_star, resolve
+from cryoal.io.star import Blocks, read_star
+
+log = logging.getLogger(__name__)
+
+TILT_COLUMNS = ("rlnTomoYTilt", "rlnTomoNominalStageTiltAngle")
+#: Headers outside this range, or of exactly 1, are defaults that nobody measured
+#: (mrcfile writes 0; IsoNet2#13, ICECREAM#15, membrain-seg#82 write 1).
+BELIEVABLE = (0.5, 100.0)
+
+
+def read_tomograms(
+    paths: Iterable[str | Path],
+    *,
+    voxel_size: float | None = None,
+    tilt_range: tuple[float, float] | None = None,
+    display: str | None = None,
+    need_volumes: bool = True,
+) -> dict[str, Tomogram]:
+    """Find tomograms, and check what their files claim about them.
+
+    Parameters
+    ----------
+    paths : str or Path, each
+        MRC files, quoted patterns (``"rec/*.mrc"``), tomograms.star, optimisation_set.star.
+        Rows of a STAR file without a volume take it from the MRC files beside them in the list.
+    voxel_size : float, Angstrom, optional
+        Overrules what files say.
+    tilt_range : (low, high), degrees, optional
+        Overrules what tilt series say; without either it is (-60, 60).
+    display : str, optional
+        Pattern of volumes made for looking at (denoised), matched by name.
+    need_volumes : bool
+        False: rows of a STAR file whose volume is not there are kept with the size they state.
+
+    Returns
+    -------
+    dict of name to Tomogram
+        Names are rlnTomoName, or the stem of the MRC file.
+
+    Raises
+    ------
+    CryoalError
+        Missing, unreadable, flat or complex volumes; a voxel size that is unknown, or that two
+        files state differently (by more than 1 %); a size that contradicts rlnTomoSize.
+    """
+    rows: list[tuple[dict[str, str], Path]] = []
+    volumes: dict[Path, None] = {}
+    tilts: dict[str, tuple[float, float]] = {}
+    for path in expand(paths):
+        if is_star(path):
+            star, blocks = tomogram_set(path)
+            tilts.update(_tilts_of_blocks(blocks))
+            rows += [(row, star) for row in tomogram_rows(blocks, star)]
+        else:
+            volumes[path] = None
+    tomograms: dict[str, Tomogram] = {}
+    spare = {file_stem(str(p)): p for p in volumes}
+    for row, star in rows:
+        tomogram, used = _from_row(row, star, spare, voxel_size, need_volumes)
+        for path in used:
+            volumes.pop(path, None)
+        limits = tilt_range or tilts.get(tomogram.name) or _tilt_range(row, star) or (-60.0, 60.0)
+        _add(tomograms, tomogram, tilt_range=limits)
+    for path in volumes:
+        tomogram = _from_volume(path, voxel_size)
+        _add(tomograms, tomogram, tilt_range=tilt_range or (-60.0, 60.0))
+    if not tomograms:
+        raise CryoalError("no tomograms were given; name MRC files or a tomograms.star")
+    _report_oddities(tomograms.values())
+    return _with_display(tomograms, display) if display else tomograms
+
+
+def tomogram_set(path: Path) -> tuple[Path, Blocks]:
+    """Read a tomograms.star, directly or through the optimisation_set.star that names it."""
+    blocks = read_star(path)
+    return follow(path, blocks, "rlnTomoTomogramsFile")
+
+
+def tomogram_rows(blocks: Blocks, path: Path) -> list[dict[str, str]]:
+    """Rows of the block that lists tomograms, by its columns.
+
+    Raises
+    ------
+    CryoalError
+        There is none.
+    """
+    for block in blocks.values():
+        about = [c for c in block.columns if c.startswith(("rlnTomoReconstructed", "rlnTomoSize"))]
+        if "rlnTomoName" in block and (about or "rlnTomoTiltSeriesStarFile" in block):
+            names = [str(column) for column in block.columns]
+            return [dict(zip(names, row, strict=True)) for row in block.to_numpy().tolist()]
+    raise CryoalError(
+        f"{path}: no block lists tomograms (rlnTomoName with rlnTomoSizeX or "
+        "rlnTomoReconstructedTomogram); is this a particle file?"
+    )
+
+
+def resolve_voxel_size(
+    claims: Mapping[str, float | None], header: float, place: str, option: float | None
+) -> float:
+    """Voxel size that the most trusted source states, if the others agree within 1 %.
+
+    Parameters
+    ----------
+    claims : mapping of source, in words, to Angstrom or None
+        Most trusted first.
+    header : float, Angstrom
+        Counts only when believable: not 0, not exactly 1, between 0.5 and 100.
+    option : float, optional
+        What the user said; it overrules the others, with a warning.
+    """
+    stated = {source: value for source, value in claims.items() if value}
+    if header != 1.0 and BELIEVABLE[0] < header < BELIEVABLE[1]:
+        stated["its header"] = header
+    if option is not None:
+        if not (np.isfinite(option) and option > 0):
+            raise CryoalError(f"--voxel-size {option:g}: a positive number of Angstrom is needed")
+        for source, value in stated.items():
+            if abs(value - option) > 0.01 * option:
+                log.warning("%s: --voxel-size %g overrules %g of %s", place, option, value, source)
+        return option
+    if not stated:
+        raise CryoalError(
+            f"{place}: the voxel size is unknown, its header says {header:g}; "
+            "give it in Angstrom with --voxel-size"
+        )
+    (first, chosen), *others = stated.items()
+    for source, value in others:
+        if abs(value - chosen) > 0.01 * chosen:
+            raise CryoalError(
+                f"{place}: the voxel size is {chosen:g} A by {first} but {value:g} A by {source}; "
+                "say which with --voxel-size"
+            )
+    return chosen
+
+
+def number(row: Mapping[str, str], column: str, place: str) -> float | None:
+    """Value of a column as a positive number, None where it is missing, 0 or RELION's -999."""
+    text = row.get(column, "")
+    if text in ("", "<NA>", "None", "none"):
+        return None
+    try:
+        value = float(text)
+    except ValueError as problem:
+        raise CryoalError(f"{place}: {column} is {text!r}, a number was expected") from problem
+    return value if np.isfinite(value) and value > 0 else None
+
+
+def unbinned_size(tomogram: Tomogram) -> tuple[NDArray[np.float64], float] | None:
+    """rlnTomoSizeX/Y/Z in unbinned pixels and the pixel's size in Angstrom, if both are known."""
+    row = tomogram.columns or {}
+    place = f"{tomogram.path or 'tomogram'} {tomogram.name}"
+    size = [number(row, f"rlnTomoSize{axis}", place) for axis in "XYZ"]
+    pixel = number(row, "rlnTomoTiltSeriesPixelSize", place)
+    if pixel is None or any(side is None for side in size):
+        return None
+    return np.array(size, dtype=np.float64), pixel
+
+
+def _add(known: dict[str, Tomogram], tomogram: Tomogram, **changes: Any) -> None:
+    if tomogram.name in known:
+        raise CryoalError(
+            f"two tomograms are called {tomogram.name!r}: {known[tomogram.name].path} and "
+            f"{tomogram.path}; give each its own name"
+        )
+    known[tomogram.name] = replace(tomogram, **changes)
+
+
+def _volume_header(path: Path) -> MrcHeader:
+    header = read_header(path)
+    if header.shape[0] == 1:
+        raise CryoalError(f"{path}: a single image (Z is 1); a tomogram is a volume")
+    if header.volumes > 1:
+        raise CryoalError(f"{path}: a stack of {header.volumes} volumes; a tomogram is one")
+    return header
+
+
+def _report_oddities(tomograms: Iterable[Tomogram]) -> None:
+    """One warning for each kind of oddity, however many volumes share it."""
+    oddities: dict[str, list[str]] = {}
+    for tomogram in tomograms:
+        if tomogram.load is None:
+            continue
+        nz, ny, nx = tomogram.shape
+        remarks = list(read_header(tomogram.path).remarks)
+        if nz > 1.2 * min(ny, nx):
+            remarks.append("Z is not its smallest side; are its axes flipped?")
+        for remark in remarks:
+            oddities.setdefault(remark, []).append(tomogram.path)
+    for remark, paths in oddities.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        log.warning("%s%s: %s", paths[0], more, remark)
+
+
+def _from_volume(path: Path, option: float | None) -> Tomogram:
+    header = _volume_header(path)
+    if not header.cubic and option is None:
+        raise CryoalError(f"{path}: by its header voxels are not cubes; give --voxel-size")
+    claims = {"its name": pixel_size_in_name(str(path))}
+    size = resolve_voxel_size(claims, header.voxel_size, str(path), option)
+    return Tomogram(
+        file_stem(str(path)),
+        header.shape,
+        size,
+        partial(open_volume, path.resolve()),
+        path=str(path),
+    )
+
+
+def mean_of_halves(first: Path, second: Path) -> NDArray[np.float32]:
+    """Both half tomograms in one, which has the dose of both: (Z, Y, X), in memory."""
+    half = open_volume(first).astype(np.float32)
+    half += open_volume(second)
+    half /= 2
+    return half
+
+
+def _from_row(
+    row: dict[str, str],
+    star: Path,
+    spare: Mapping[str, Path],
+    option: float | None,
+    need_volumes: bool,
+) -> tuple[Tomogram, list[Path]]:
+    """Tomogram of one row, and the MRC files of ``spare`` that it uses."""
+    name = row["rlnTomoName"]
+    place = f"{star}, tomogram {name}"
+    paths, used = _volumes_of(row, star, spare, place, need_volumes)
+    pixel = number(row, "rlnTomoTiltSeriesPixelSize", place)
+    binning = number(row, "rlnTomoTomogramBinning", place)
+    size = [number(row, f"rlnTomoSize{axis}", place) for axis in "XYZ"]
+    claims = {star.name: round(pixel * binning, 5) if pixel and binning else None}
+    denoised = _first_there(
+        row, ("rlnTomoReconstructedTomogramDenoised", "rlnTomoDenoisedTomogram"), star
+    )
+    if not paths:
+        claims["rlnTomoTiltSeriesPixelSize"] = None if claims[star.name] else pixel
+        voxel = resolve_voxel_size(claims, 0.0, place, option)
+        if pixel is None or any(side is None for side in size):
+            raise CryoalError(f"{place}: neither a volume nor rlnTomoSizeX/Y/Z with a pixel size")
+        shape = tuple(round(side * pixel / voxel) for side in reversed(size) if side)
+        return Tomogram(name, shape, voxel, None, path=str(star), columns=row), used  # type: ignore[arg-type]
+    headers = [_volume_header(path) for path in paths]
+    if len(headers) == 2 and headers[0].shape != headers[1].shape:
+        raise CryoalError(f"{place}: its two half tomograms differ in size")
+    claims["its name"] = pixel_size_in_name(str(paths[0]))
+    voxel = resolve_voxel_size(claims, headers[0].voxel_size, f"{place} ({paths[0]})", option)
+    if pixel is not None and all(size):
+        _check_size(headers[0].shape, [side or 0.0 for side in size], pixel, voxel, place)
+    load = partial(
+        open_volume if len(paths) == 1 else mean_of_halves, *(p.resolve() for p in paths)
+    )
+    return (
+        Tomogram(
+            name,
+            headers[0].shape,
+            voxel,
+            load,
+            load_display=partial(open_volume, denoised.resolve()) if denoised else None,
+            path=str(paths[0]),
+            columns=row,
+        ),
+        used,
+    )
+
+
+def _volumes_of(
+    row: dict[str, str], star: Path, spare: Mapping[str, Path], place: str, needed: bool
+) -> tuple[list[Path], list[Path]]:
+    """The volume, or its two halves, and which of them came from ``spare``."""
+    whole, halves = "rlnTomoReconstructedTomogram", "rlnTomoReconstructedTomogramHalf"
+    for columns in ([whole], [f"{halves}1", f"{halves}2"]):
+        named = [row.get(column, "") for column in columns]
+        if all(named):
+            found = [resolve(path, star) for path in named]
+            there = [path for path in found if path is not None]
+            if len(there) == len(named):
+                return there, []
+            missing = named[found.index(None)]
+            match = match_names([row["rlnTomoName"]], spare)
+            if needed and not match.found:
+                raise CryoalError(
+                    f"{place}: its volume {missing} is not there; paths count from the RELION "
+                    "project folder, so run cryoal from it, or name the MRC files too"
+                )
+    match = match_names([row["rlnTomoName"]], spare)
+    if match.ambiguous:
+        raise CryoalError(f"{place}: {match.complaint()}")
+    if match.found:
+        path = spare[match.found[row["rlnTomoName"]]]
+        return [path], [path]
+    if needed:
+        raise CryoalError(
+            f"{place}: no rlnTomoReconstructedTomogram, and no MRC file of that name was given; "
+            'add --tomograms "FOLDER/*.mrc"'
+        )
+    return [], []
+
+
+def _first_there(row: dict[str, str], columns: tuple[str, ...], star: Path) -> Path | None:
+    found = [resolve(row[column], star) for column in columns if row.get(column)]
+    return next((path for path in found if path is not None), None)
+
+
+def _check_size(
+    shape: tuple[int, int, int], size_xyz: list[float], pixel: float, voxel: float, place: str
+) -> None:
+    """Refuse a volume that is not the one the STAR file describes, to one voxel."""
+    expected = np.array(size_xyz)[::-1] * pixel / voxel  # zyx
+    if np.all(np.abs(expected - shape) <= 1):
+        return
+    swapped = expected[[1, 0, 2]]
+    hint = (
+        "its Y and Z look swapped (rotate it with IMOD's 'trimvol -rx')"
+        if np.all(np.abs(swapped - shape) <= 1)
+        else "is it another tomogram, or is a voxel size wrong?"
+    )
+    z, y, x = (round(float(side)) for side in expected)
+    raise CryoalError(
+        f"{place}: by rlnTomoSize {x} x {y} x {z} voxels of {voxel:g} A are expected, the volume "
+        f"has {shape[2]} x {shape[1]} x {shape[0]}; {hint}"
+    )
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float] | None:
+    for column in TILT_COLUMNS:
+        if column in table:
+            angles = pd.to_numeric(table[column], errors="coerce").dropna()
+            if len(angles) and float(angles.max()) > float(angles.min()):
+                return float(angles.min()), float(angles.max())
+    return None
+
+
+def _tilts_of_blocks(blocks: Blocks) -> dict[str, tuple[float, float]]:
+    found = {name: _limits(block) for name, block in blocks.items()}
+    return {name: limits for name, limits in found.items() if limits}
+
+
+def _tilt_range(row: dict[str, str], star: Path) -> tuple[float, float] | None:
+    path = _first_there(row, ("rlnTomoTiltSeriesStarFile",), star)
+    if path is None:
+        return None
+    try:
+        return next(iter(_tilts_of_blocks(read_star(path)).values()), None)
+    except CryoalError as problem:
+        log.warning("tilt range of %s taken as -60 to 60: %s", row["rlnTomoName"], problem)
+        return None
+
+
+def _with_display(tomograms: dict[str, Tomogram], pattern: str) -> dict[str, Tomogram]:
+    paths = {file_stem(str(path)): path for path in expand([pattern])}
+    match = match_names(tomograms, paths)
+    if match.ambiguous:
+        raise CryoalError(f"{pattern}: {match.complaint()}")
+    if not match.found:
+        raise CryoalError(
+            f"{pattern}: none of its {len(paths)} files is named like a tomogram; tomograms are "
+            f"called {', '.join(list(tomograms)[:3])}"
+        )
+    shown = dict(tomograms)
+    for name, stem in match.found.items():
+        path = paths[stem]
+        shape = read_header(path).shape
+        if shape != tomograms[name].shape:
+            raise CryoalError(
+                f"{path}: {shape} voxels (Z, Y, X), but tomogram {name} has {tomograms[name].shape}"
+            )
+        shown[name] = replace(tomograms[name], load_display=partial(open_volume, path.resolve()))
+    return shown
