@@ -45,5 +45,5 @@ def shannon(p: Probabilities) -> NDArray[np.float64]:
     [0.6931, 0.0]
     """
     p = p.astype(np.float64)
-    entropy: NDArray[np.float64] = -(p * np.log(np.where(p > 0, p, 1))).sum(-1)
+    entropy: NDArray[np.float64] = (p * -np.log(np.where(p > 0, p, 1))).sum(-1)
     return entropy
