@@ -1,0 +1,68 @@
+"""The command line: parse, call one thing, say one sentence that ends in the next command."""
+
+import importlib
+import sys
+
+import rich_click as click
+
+from cryoal import __version__
+from cryoal.cli.common import verbosity_options
+from cryoal.core.errors import CryoalError
+
+#: Command -> where it lives; a module is imported when its command is needed.
+COMMANDS = {
+    "inspect": "cryoal.cli.inspect:inspect",
+    "convert": "cryoal.cli.convert:convert",
+    "extract": "cryoal.cli.extract:extract",
+    "select": "cryoal.cli.rounds:select",
+    "label": "cryoal.cli.label:label",
+    "train": "cryoal.cli.rounds:train",
+    "predict": "cryoal.cli.rounds:predict",
+    "export": "cryoal.cli.export:export",
+    "status": "cryoal.cli.status:status",
+    "report": "cryoal.cli.status:report",
+    "simulate": "cryoal.cli.simulate:simulate",
+    "benchmark": "cryoal.cli.benchmark:benchmark",
+    "demo": "cryoal.cli.demo:demo",
+    "doctor": "cryoal.cli.doctor:doctor",
+}
+
+
+class LazyGroup(click.RichGroup):
+    """A group whose commands are imported one at a time, so that ``--help`` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order in which one uses them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a command by its name."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        known = {option for parameter in command.params for option in parameter.opts}
+        if "--verbose" not in known:
+            command.params.extend(verbosity_options())
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cryoal")
+def cli() -> None:
+    """Classify cryo-ET subtomograms with few labels.
+
+    inspect -> extract -> select -> label -> select -> ... -> export
+
+    cryoal cuts your picks out of your tomograms, asks you only about the particles that teach it
+    most, and hands every particle back with a class and a confidence.
+    """
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        cli()
+    except CryoalError as problem:
+        click.echo(f"cryoal: {' '.join(str(problem).split())}", err=True)
+        sys.exit(2)

@@ -1,0 +1,98 @@
+"""What every command shares: verbosity, progress, and one object of JSON on stdout."""
+
+import contextlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+log = logging.getLogger("cryoal")
+
+Progress = Callable[[int, int], None]
+
+project_argument = click.argument("project", type=click.Path(path_type=Path))
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+)
+
+
+def verbosity_options() -> list[click.Parameter]:
+    """``-v`` and ``-q``, for every command."""
+    return [
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=lambda _ctx, _param, on: _set_up_logging(logging.DEBUG) if on else None,
+            help="Say more on stderr.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            # Eager or not, a callback runs for every option: this one is where logging begins.
+            callback=lambda _ctx, _param, on: _set_up_logging(
+                logging.ERROR if on else logging.INFO
+            ),
+            is_eager=True,
+            help="Say only what went wrong.",
+        ),
+    ]
+
+
+def _set_up_logging(level: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain())
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(level)
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "warning: " if record.levelno == logging.WARNING else ""
+        return prefix + super().format(record)
+
+
+def say(sentence: str) -> None:
+    """Tell the person something, on stderr: stdout belongs to data."""
+    log.info("%s", sentence)
+
+
+def print_json(value: Any) -> None:
+    """Put one object on stdout."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+@contextlib.contextmanager
+def progress(label: str, every_seconds: float = 15) -> Iterator[Progress]:
+    """A bar on a terminal, a line now and then in a pipe; call it with done and total."""
+    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    last = time.monotonic()
+
+    def line(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every_seconds:
+            last = time.monotonic()
+            say(f"{label}: {done} of {total}")
+
+    yield line

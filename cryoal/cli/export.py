@@ -1,0 +1,45 @@
+"""``cryoal export``: every particle with class and confidence, in the dialect it came in."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from cryoal.cli.common import project_argument, say
+
+
+@click.command()
+@project_argument
+@click.option("--to", "dialect", help="Dialect; default: the one the particles came in.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: export/ there.")
+@click.option("--class", "only_class", help="Only particles of this class.")
+@click.option("--min-confidence", type=float, help="Only particles at least this certain, 0 to 1.")
+@click.option(
+    "--min-distance",
+    type=float,
+    help="Of particles closer than this, Angstrom, the most confident stays; default: half the "
+    "diameter, 0 keeps all.",
+)
+def export(
+    project: Path,
+    dialect: str | None,
+    output: Path | None,
+    only_class: str | None,
+    min_confidence: float | None,
+    min_distance: float | None,
+) -> None:
+    """Write every input row, its columns unchanged, with class, confidence and status.
+
+    Without --class or --min-confidence every row is there and duplicates are marked in
+    cryoalStatus; with one of them duplicates are left out.
+    """
+    from cryoal.project.project import Project
+
+    result = Project.open(project).export(
+        output,
+        dialect=dialect,
+        only_class=only_class,
+        min_confidence=min_confidence,
+        min_distance=min_distance,
+    )
+    counts = ", ".join(f"{name} {n}" for name, n in result.counts.items())
+    say(f"{result.rows} rows in {result.path} ({counts}); class numbers in {result.legend}.")

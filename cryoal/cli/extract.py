@@ -1,0 +1,122 @@
+"""``cryoal extract``: tomograms and picks to subtomograms."""
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from cryoal.cli.common import json_option, print_json, progress, project_argument, say
+
+
+@click.command()
+@project_argument
+@click.option(
+    "--tomograms",
+    multiple=True,
+    help="MRC file, quoted glob, tomograms.star or optimisation_set.star; may be repeated.",
+)
+@click.option(
+    "--particles",
+    multiple=True,
+    help="Particle file, quoted glob or optimisation_set.star; may be repeated.",
+)
+@click.option("--diameter", type=float, help="Longest axis of the largest particle, Angstrom.")
+@click.option("--box", type=int, help="Stored box in working voxels, even, instead of a diameter.")
+@click.option(
+    "--voxel-size",
+    type=float,
+    help="Working voxel size, Angstrom. Default: 10, or the tomogram's own when that is coarser. "
+    "Where a tomogram's header names none, this is also taken for its own.",
+)
+@click.option("--contrast", type=click.Choice(["auto", "dark", "bright"]), default=None)
+@click.option("--edge", type=click.Choice(["pad", "drop"]), default=None)
+@click.option(
+    "--unit",
+    type=click.Choice(
+        [
+            "voxel",
+            "unbinned_pixel",
+            "angstrom",
+            "centred_angstrom",
+            "fraction",
+            "output_pixel",
+        ]
+    ),
+    help="Unit of the coordinates; default: told from the file, and said.",
+)
+@click.option("--relion-centre", type=click.Choice(["half", "half-minus-one"]), default="half")
+@click.option("--tilt-range", type=float, nargs=2, help="Lowest and highest tilt, degrees.")
+@click.option("--display-tomograms", help="Quoted glob of denoised volumes, for looking at.")
+@click.option("--float16", is_flag=True, default=None, help="Store boxes in half the space.")
+@click.option("--workers", "-j", type=int, default=None, help="Processes; default: all cores.")
+@click.option("--scheduler", help="Address of a Dask scheduler to run on, instead of processes.")
+@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@json_option
+def extract(
+    project: Path,
+    tomograms: tuple[str, ...],
+    particles: tuple[str, ...],
+    diameter: float | None,
+    box: int | None,
+    voxel_size: float | None,
+    contrast: str | None,
+    edge: str | None,
+    unit: str | None,
+    relion_centre: str,
+    tilt_range: tuple[float, float] | None,
+    display_tomograms: str | None,
+    float16: bool | None,
+    workers: int | None,
+    scheduler: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Cut every pick out of its tomogram, normalised, on a common voxel size.
+
+    Run it again to add tomograms or picks, or to go on after an interruption; what is finished
+    is not done twice. Everything left out stands in left_out.tsv with its reason.
+    """
+    from cryoal.project.extraction import extract as run
+    from cryoal.project.layout import Layout
+
+    options = {
+        "diameter": diameter,
+        "box": box,
+        "voxel_size": voxel_size,
+        "contrast": contrast,
+        "edge": edge,
+        "float16": float16,
+    }
+    with progress("tomograms") as bar:
+        result = run(
+            Layout(project),
+            tomograms,
+            particles,
+            options=options,
+            unit=unit,
+            relion_centre=relion_centre,
+            tilt_range=tilt_range,
+            display=display_tomograms,
+            workers=workers,
+            scheduler=scheduler,
+            dry_run=dry_run,
+            progress=bar,
+        )
+    if as_json:
+        print_json(result.as_dict())
+    geometry = f"boxes of {result.geometry.box} at {result.geometry.voxel_size:g} A"
+    if dry_run:
+        say(
+            f"{result.particles} particles in {result.tomograms} tomograms, {geometry}: "
+            "nothing stands in the way."
+        )
+    elif result.already_done == result.tomograms:
+        say(f"Nothing to do: {result.extracted} particles are there. Next: cryoal select {project}")
+    else:
+        left = f", {result.left_out} left out (left_out.tsv)" if result.left_out else ""
+        say(
+            f"{result.extracted} particles from {result.tomograms} tomograms{left}, {geometry}. "
+            f"Next: cryoal select {project}"
+        )
+    if result.unexpected:
+        sys.exit(3)

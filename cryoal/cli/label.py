@@ -1,0 +1,37 @@
+"""``cryoal label``: take labels from a file or another project."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from cryoal.cli.common import project_argument, say
+
+
+@click.command()
+@project_argument
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    help="TSV or CSV with columns id and label, a STAR file, a downloaded sheet, or a project.",
+)
+@click.option("--annotator", help="Whose words these are; default: your login name.")
+def label(project: Path, source: Path, annotator: str | None) -> None:
+    """Add labels; nothing that was said before is lost or overwritten."""
+    from cryoal.project.labels import is_project, read_labels
+    from cryoal.project.project import Project
+
+    opened = Project.open(project)
+    if is_project(source):
+        added = opened.labels.unite(source)
+        what = f"{added} statements of {source}"
+    else:
+        labels = read_labels(source)
+        opened.labels.add(labels, annotator, round_number=opened.newest_queue_number)
+        what = f"{len(labels)} labels"
+    counts: dict[str, int] = {}
+    for word in opened.labels.current().values():
+        counts[word] = counts.get(word, 0) + 1
+    summary = ", ".join(f"{name} {n}" for name, n in sorted(counts.items()))
+    say(f"Added {what}; now {sum(counts.values())} ({summary}). Next: cryoal select {project}")

@@ -1,0 +1,72 @@
+"""``cryoal select``, ``train`` and ``predict``: one round of learning, in parts or as a whole."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from cryoal.cli.common import json_option, print_json, progress, project_argument, say
+
+
+@click.command()
+@project_argument
+@click.option("-n", "n", type=int, help="How many particles, random controls included. [50]")
+@click.option("--acquisition", help="How to choose; default: what measured best.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@json_option
+def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_json: bool) -> None:
+    """Choose the particles that teach most; trains and predicts first if labels changed.
+
+    Writes rounds/NNN/queries.star. Without any label the first particles are chosen to be
+    typical and different. Asking again with nothing new gives the same list; a larger -n
+    makes it longer.
+    """
+    from cryoal.project.project import Project
+
+    opened = Project.open(project)
+    with progress("steps") as bar:
+        queue = opened.select(n, acquisition, seed, bar)
+    path = opened.layout.round(opened.newest_queue_number).queries
+    if as_json:
+        print_json(
+            {
+                "round": opened.newest_queue_number,
+                "acquisition": queue.acquisition,
+                "seed": queue.seed,
+                "queries": str(path),
+                "ids": queue.ids,
+                "controls": queue.controls,
+            }
+        )
+    say(
+        f"{len(queue)} particles to look at ({queue.acquisition}, {len(queue.controls)} of them "
+        f"random controls): {path}. Next: label them, then "
+        f"cryoal label {project} --from labels.tsv"
+    )
+
+
+@click.command()
+@project_argument
+def train(project: Path) -> None:
+    """Train teacher and student on today's labels; goes on where it was interrupted."""
+    from cryoal.project.project import Project
+
+    with progress("steps") as bar:
+        done = Project.open(project).train(bar)
+    say(f"Round {done.number} is trained: {done.teacher}. Next: cryoal predict {project}")
+
+
+@click.command()
+@project_argument
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, exists=True),
+    help="Another project, a round's folder or a teacher.safetensors; default: the newest round.",
+)
+def predict(project: Path, model: Path | None) -> None:
+    """Predict every particle with teacher and student."""
+    from cryoal.project.project import Project
+
+    with progress("particles") as bar:
+        predictions = Project.open(project).predict(model, bar)
+    classes = ", ".join(predictions.classes)
+    say(f"{len(predictions)} particles predicted as {classes}. Next: cryoal export {project}")

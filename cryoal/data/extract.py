@@ -1,0 +1,286 @@
+"""Picks of one tomogram to one stack of normalised boxes: the unit of work of extraction."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.geometry import box_for_diameter, voxels_from_angstrom
+from cryoal.core.tomogram import Tomogram
+from cryoal.data.crop import Cropper
+from cryoal.data.normalise import Shells, grey_scale, normalise
+from cryoal.data.placement import FEW, UNDECIDED, Placement, check_placement
+from cryoal.io.mrc import writing_stack
+
+#: The field's working scale: TomoTwin, MemBrain, octopi and easymode all take 10 A.
+WORKING_VOXEL_SIZE = 10.0
+
+#: Fraction of a box that must lie inside the tomogram for ``edge="pad"``.
+INSIDE_ENOUGH = 0.75
+
+#: Boxes under this many diameters hold too little background to normalise by.
+SMALLEST_BOX = 1.2
+
+#: Random shifts in training reach a tenth of the diameter, at most this many voxels: no larger
+#: than the pick error, or neighbours' picks would inherit a particle's class.
+LARGEST_SHIFT = 3
+
+
+@dataclass(frozen=True)
+class BoxGeometry:
+    """How large boxes are, in working voxels, and the particle in them.
+
+    Attributes
+    ----------
+    box : int, voxels, even
+        As stored, the margin for random shifts included.
+    voxel_size : float, Angstrom
+        The working voxel size.
+    diameter : float, Angstrom
+        Of the particle.
+    """
+
+    box: int
+    voxel_size: float
+    diameter: float
+
+    @property
+    def shift(self) -> int:
+        """Largest random shift in training, voxels; the margin stored on every side."""
+        return min(LARGEST_SHIFT, round(0.1 * self.diameter / self.voxel_size))
+
+    @property
+    def network_box(self) -> int:
+        """What a network sees: the stored box without the margin for shifts."""
+        return self.box - 2 * self.shift
+
+
+def choose_geometry(
+    voxel_size: float, diameter: float | None = None, box: int | None = None
+) -> BoxGeometry:
+    """Settle box and diameter from what is known of either.
+
+    Raises
+    ------
+    CryoalError
+        Neither is given, the box is odd, or it is under 1.2 diameters.
+    """
+    if box is None and diameter is None:
+        raise CryoalError(
+            "how large are the particles? Give --diameter in Angstrom (the longest axis of the "
+            "largest class), or --box in voxels"
+        )
+    if box is not None and (box % 2 or not 16 <= box <= 128):
+        raise CryoalError(
+            f"--box {box}: boxes are even and from 16 to 128 voxels; try {max(16, box + box % 2)}"
+        )
+    if diameter is None:
+        assert box is not None
+        diameter = box * voxel_size / 1.5
+    if box is None:
+        shift = BoxGeometry(0, voxel_size, diameter).shift
+        box = max(16 + 2 * shift, box_for_diameter(diameter, voxel_size, shift))
+    if box * voxel_size < SMALLEST_BOX * diameter:
+        needed = box_for_diameter(diameter, voxel_size)
+        raise CryoalError(
+            f"--box {box} at {voxel_size:g} A is {box * voxel_size:g} A, under {SMALLEST_BOX} "
+            f"diameters of {diameter:g} A: no background is left; use --box {needed}"
+        )
+    return BoxGeometry(box, voxel_size, diameter)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One tomogram's share of an extraction; picklable, for a worker process.
+
+    Attributes
+    ----------
+    tomogram : Tomogram
+    ids : (N,) str
+    position : (N, 3) float, zyx, Angstrom
+    stack : Path
+        The MRC volume stack to write.
+    geometry : BoxGeometry
+    contrast : "dark" or "bright"
+        Of protein in this tomogram; boxes are written with protein bright.
+    edge : "pad" or "drop"
+    float16 : bool
+    """
+
+    tomogram: Tomogram
+    ids: NDArray[np.str_]
+    position: NDArray[np.float64]
+    stack: Path
+    geometry: BoxGeometry
+    contrast: str = "dark"
+    edge: str = "pad"
+    float16: bool = False
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What became of one tomogram's picks.
+
+    Attributes
+    ----------
+    tomogram : str
+    ids : (n,) str
+        In the order of the stack.
+    mean, std : (n,) float
+        Of each box before normalising, relative to the tomogram's mean and standard deviation:
+        they betray gold, carbon and empty ice.
+    left_out : list of (id, reason)
+    """
+
+    tomogram: str
+    ids: NDArray[np.str_]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    left_out: list[tuple[str, str]]
+
+
+def look(task: Task) -> Placement:
+    """Check where the picks of one tomogram lie, before anything is cut."""
+    tomogram, volume = task.tomogram, _load(task.tomogram)
+    return check_placement(
+        volume,
+        voxels_from_angstrom(task.position, tomogram.voxel_size),
+        diameter=task.geometry.diameter / tomogram.voxel_size,
+        scale=task.geometry.voxel_size / tomogram.voxel_size,
+        rng=np.random.default_rng(0),
+    )
+
+
+def settle_contrast(verdicts: dict[str, tuple[Placement, int]]) -> dict[str, str]:
+    """Contrast of every tomogram from its mean box; one with few picks follows the others.
+
+    Parameters
+    ----------
+    verdicts : {tomogram: (placement, number of picks)}
+
+    Raises
+    ------
+    CryoalError
+        A tomogram with enough picks shows neither dark nor bright protein.
+    """
+    decided = {name: p.contrast for name, (p, _) in verdicts.items() if p.contrast}
+    agreed = set(decided.values())
+    settled: dict[str, str] = {}
+    for name, (placement, picks) in verdicts.items():
+        if name in decided:
+            settled[name] = str(decided[name])
+        elif picks < FEW and len(agreed) == 1:
+            settled[name] = str(next(iter(agreed)))
+        else:
+            cause = f"; {placement.problem}" if placement.problem else ""
+            raise CryoalError(
+                f"{name}: the mean box of {picks} picks shows neither dark nor bright protein "
+                f"(z = {placement.given.z:+.1f}, {UNDECIDED:g} needed){cause}. If the picks are "
+                "right, say --contrast dark (RELION, IMOD) or --contrast bright (Warp)"
+            )
+    return settled
+
+
+def extract_tomogram(task: Task) -> Extracted:
+    """Cut, normalise and write every pick of one tomogram.
+
+    Boxes are written in the order of z, so that a memory-mapped tomogram is read once from
+    front to back.
+
+    Raises
+    ------
+    CryoalError
+        The box is larger than the tomogram.
+    """
+    tomogram, geometry = task.tomogram, task.geometry
+    volume = _load(tomogram)
+    scale = geometry.voxel_size / tomogram.voxel_size
+    cropper = Cropper(volume, geometry.box, scale)
+    if min(volume.shape) < geometry.box * scale * 0.5 or max(volume.shape) < geometry.box * scale:
+        raise CryoalError(
+            f"{tomogram.name}: a box of {geometry.box} at {geometry.voxel_size:g} A does not fit "
+            f"into {volume.shape[2]} x {volume.shape[1]} x {volume.shape[0]} voxels of "
+            f"{tomogram.voxel_size:g} A; check --diameter and --voxel-size"
+        )
+    scale_of_grey = grey_scale(volume)
+    shells = Shells(geometry.box, geometry.diameter / geometry.voxel_size / 2)
+    sign = -1 if task.contrast == "dark" else 1
+    centres = voxels_from_angstrom(task.position, tomogram.voxel_size)
+    inside = cropper.inside(centres)
+    left_out = [
+        (str(task.ids[row]), _edge_reason(inside[row], task.edge))
+        for row in np.flatnonzero(inside < _needed(task.edge))
+    ]
+    rows = np.flatnonzero(inside >= _needed(task.edge))
+    rows = rows[np.argsort(centres[rows, 0], kind="stable")]
+    kept, means, stds = [], [], []
+    dtype = np.float16 if task.float16 else np.float32
+    with writing_stack(task.stack, geometry.box, geometry.voxel_size, dtype) as stack:
+        for row in rows:
+            result = normalise(cropper(centres[row]), shells, sign)
+            if result.empty:
+                reason = f"empty: {result.constant:.0%} of the box is constant or padding"
+                left_out.append((str(task.ids[row]), reason))
+                continue
+            stack.append(result.box)
+            kept.append(row)
+            means.append(result.mean)
+            stds.append(result.std)
+    if not kept:
+        task.stack.unlink()  # an MRC file without a section is no MRC file
+    deviation = scale_of_grey.std or 1.0
+    return Extracted(
+        tomogram.name,
+        task.ids[kept],
+        (np.array(means) - scale_of_grey.mean) / deviation,
+        np.array(stds) / deviation,
+        left_out,
+    )
+
+
+def _needed(edge: str) -> float:
+    # Fractions are products of k / box: a whisker below 1 is 1.
+    return 1 - 1e-9 if edge == "drop" else INSIDE_ENOUGH
+
+
+def _edge_reason(inside: float, edge: str) -> str:
+    wanted = "all" if edge == "drop" else f"{INSIDE_ENOUGH:.0%}"
+    return f"edge: {inside:.0%} of the box lies inside the tomogram, {wanted} needed"
+
+
+def _load(tomogram: Tomogram) -> NDArray[np.generic]:
+    if tomogram.load is None:
+        raise CryoalError(f"{tomogram.name}: its volume is not known; give the tomogram itself")
+    return tomogram.load()
+
+
+def suspected_unit(position: NDArray[np.float64], tomogram: Tomogram) -> Iterator[str]:
+    """Name the readings under which most positions would lie inside after all.
+
+    Parameters
+    ----------
+    position : (N, 3) float, zyx, Angstrom
+        Most of them outside the tomogram.
+    """
+    voxel_size, extent = tomogram.voxel_size, tomogram.extent
+    readings = {
+        "--unit voxel": position * voxel_size,
+        "--unit angstrom": position / voxel_size,
+        "--unit centred_angstrom": position / voxel_size + extent / 2,
+        "--unit fraction": position / voxel_size * extent,
+    }
+    for binning in (2, 3, 4, 6, 8, 10):
+        readings[f"--unit unbinned_pixel (binned by {binning})"] = position / binning
+    for name, reading in readings.items():
+        if outside(reading, tomogram).mean() < 0.1:
+            yield name
+
+
+def outside(position: NDArray[np.float64], tomogram: Tomogram) -> NDArray[np.bool_]:
+    """Which positions lie outside the tomogram: (N,) bool."""
+    half = tomogram.voxel_size / 2
+    beyond = (position < -half) | (position > tomogram.extent + half) | ~np.isfinite(position)
+    return np.asarray(beyond.any(axis=1))

@@ -1,0 +1,184 @@
+"""Is this file where it says it is? Contrast and placement, from the mean box."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cryoal.core.geometry import box_centre, radius_grid
+from cryoal.data.crop import Cropper
+from cryoal.data.normalise import Shells
+
+#: Picks of a tomogram that are looked at; more change no verdict.
+SAMPLE = 300
+
+#: Standard errors below which the mean box is no evidence.
+UNDECIDED = 3.0
+
+#: Fewer picks than this say nothing about a reading.
+FEW = 10
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to understand the coordinates, and how well the mean box speaks for it.
+
+    Attributes
+    ----------
+    name : str
+        What the coordinates would be, in words.
+    z : float
+        Centre minus shell of the mean box, in standard errors; negative where the centre is dark.
+    boxes : int
+        Boxes inside the tomogram under this reading.
+    """
+
+    name: str
+    z: float
+    boxes: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The verdict on one tomogram's picks.
+
+    Attributes
+    ----------
+    given : Reading
+        The positions as they are.
+    best : Reading
+        The reading with the strongest mean box.
+    offset : (3,) float, zyx, working voxels
+        From the box centre to the mean particle's centre.
+    problem : str
+        One sentence that names the likely cause, or "".
+    """
+
+    given: Reading
+    best: Reading
+    offset: NDArray[np.float64]
+    problem: str
+
+    @property
+    def contrast(self) -> str | None:
+        """Protein "dark" or "bright" by the mean box, None when it does not say."""
+        if abs(self.given.z) < UNDECIDED:
+            return None
+        return "dark" if self.given.z < 0 else "bright"
+
+
+def check_placement(
+    volume: NDArray[np.generic],
+    centres: NDArray[np.float64],
+    diameter: float,
+    scale: float,
+    rng: np.random.Generator,
+) -> Placement:
+    """Hold the positions against the other readings that mistakes lead to.
+
+    Parameters
+    ----------
+    volume : (Z, Y, X) array
+    centres : (N, 3) float, zyx, voxels of the volume
+    diameter : float, voxels of the volume
+    scale : float
+        Working voxel size over the volume's.
+    rng : numpy Generator
+        Chooses the sample of picks.
+
+    Returns
+    -------
+    Placement
+    """
+    step = max(1, round(scale))
+    # Whole-voxel boxes on a grid thinned to about the working scale: cheap, and enough to see.
+    box = 2 * int(np.ceil(0.9 * diameter / step)) + 2
+    shells = Shells(box, diameter / 2 / step)
+    chosen = centres[rng.permutation(len(centres))[:SAMPLE]]
+    readings = {
+        name: _mean_box(name, volume, places, box, step, shells)
+        for name, places in _readings(chosen, volume.shape).items()
+    }
+    given, mean = readings["as given"]
+    best = max((reading for reading, _ in readings.values()), key=lambda r: abs(r.z))
+    offset = _offset(mean, shells, given.z) * step if abs(given.z) >= 2 * UNDECIDED else np.zeros(3)
+    return Placement(given, best, offset / scale, _problem(given, best, offset, diameter))
+
+
+def _readings(
+    centres: NDArray[np.float64], shape: tuple[int, ...]
+) -> dict[str, NDArray[np.float64]]:
+    size = np.array(shape, dtype=np.float64)
+    readings = {"as given": centres}
+    for axis, name in enumerate("zyx"):
+        flipped = centres.copy()
+        flipped[:, axis] = size[axis] - 1 - centres[:, axis]
+        readings[f"flipped along {name}"] = flipped
+    readings["with x and z exchanged"] = centres[:, ::-1]
+    readings["with y and z exchanged"] = centres[:, [1, 0, 2]]
+    readings["times two"] = centres * 2
+    readings["half"] = centres / 2
+    readings["counted from the tomogram's centre"] = centres + size // 2
+    readings["counted from the corner, not the centre"] = centres - size // 2
+    return readings
+
+
+def _mean_box(
+    name: str,
+    volume: NDArray[np.generic],
+    centres: NDArray[np.float64],
+    box: int,
+    step: int,
+    shells: Shells,
+) -> tuple[Reading, NDArray[np.float64]]:
+    """Mean of the whole-voxel boxes at these centres, each to its own mean and deviation."""
+    total = np.zeros((box,) * 3)
+    contrasts = []
+    cropper = Cropper(volume, box * step)
+    for centre in np.rint(centres):
+        if cropper.inside(centre) < 1:
+            continue
+        cube = cropper(centre)
+        if step > 1:
+            cube = cube.reshape(box, step, box, step, box, step).mean((1, 3, 5))
+        deviation = cube.std()
+        if deviation == 0:
+            continue
+        cube = np.clip((cube - cube.mean()) / deviation, -3, 3)
+        total += cube
+        contrasts.append(cube[shells.inside].mean() - cube[shells.shell].mean())
+    n = len(contrasts)
+    # Half the picks outside is itself evidence against a reading.
+    if n < max(FEW, len(centres) / 2) or np.std(contrasts) == 0:
+        return Reading(name, 0.0, n), total
+    z = float(np.mean(contrasts) / (np.std(contrasts, ddof=1) / np.sqrt(n)))
+    return Reading(name, z, n), total / n
+
+
+def _offset(mean: NDArray[np.float64], shells: Shells, z: float) -> NDArray[np.float64]:
+    """From the box centre to where a sphere of the particle's size fits the mean box best."""
+    bright = mean if z > 0 else -mean
+    # A Gaussian of 0.6 radii peaks in the middle of solid and of hollow particles alike.
+    smooth = ndimage.gaussian_filter(bright, 0.6 * shells.radius, mode="nearest")
+    near = np.where(radius_grid(shells.box) <= 1.5 * shells.radius, smooth, -np.inf)
+    peak = np.array(np.unravel_index(np.argmax(near), near.shape), dtype=np.float64)
+    return peak - box_centre(shells.box)
+
+
+def _problem(given: Reading, best: Reading, offset: NDArray[np.float64], diameter: float) -> str:
+    # Flipped or exchanged picks in a crowded tomogram still hit particles now and then: only
+    # a much stronger mean box is a verdict.
+    if abs(best.z) > max(2 * abs(given.z), 2 * UNDECIDED) and best is not given:
+        return (
+            f"the picks fit the tomogram better {best.name} "
+            f"(mean box {abs(best.z):.1f} standard errors against {abs(given.z):.1f})"
+        )
+    distance = float(np.linalg.norm(offset))
+    if distance > diameter / 4:
+        return (
+            f"the mean particle lies {distance:.1f} voxels off the picks "
+            f"(z {offset[0]:+.0f}, y {offset[1]:+.0f}, x {offset[2]:+.0f}): check the unit, the "
+            "origin and the binning of the coordinates"
+        )
+    return ""

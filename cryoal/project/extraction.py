@@ -1,0 +1,333 @@
+"""From tomograms and picks to subtomograms: checks first, then one task a tomogram."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import cryoal.io as io
+from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
+from cryoal.data.extract import (
+    WORKING_VOXEL_SIZE,
+    BoxGeometry,
+    Task,
+    choose_geometry,
+    extract_tomogram,
+    look,
+    outside,
+    settle_contrast,
+    suspected_unit,
+)
+from cryoal.data.placement import Placement
+from cryoal.data.store import Index
+from cryoal.io.files import digest_of_volume, locked
+from cryoal.io.tsv import write_tsv
+from cryoal.project import inputs, journal
+from cryoal.project.layout import Layout, refuse_collisions
+from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
+from cryoal.project.workers import executor
+
+log = logging.getLogger(__name__)
+
+#: Fraction of positions outside their tomograms above which the unit must be wrong.
+MOST = 0.5
+
+
+def extract(
+    layout: Layout,
+    tomograms: Sequence[str | Path],
+    particles: Sequence[str | Path],
+    *,
+    options: Mapping[str, Any] | None = None,
+    unit: str | None = None,
+    relion_centre: str = "half",
+    tilt_range: tuple[float, float] | None = None,
+    display: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> "ExtractReport":
+    """Make a project from tomograms and picks, or add some to it, or go on with one.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of an empty folder, one yet to be made, or a project.
+    tomograms, particles : files and patterns
+        As ``io.read_tomograms`` and ``io.read_particles`` take them; empty stands for those that
+        the project has.
+    options : mapping
+        Those of ``[extract]`` in cryoal.toml; None and what is not there is taken from that file.
+    tilt_range : (low, high), degrees
+    display : str
+        Pattern of volumes made for looking at.
+    workers, scheduler
+        As ``workers.executor`` takes them.
+    dry_run : bool
+        Check everything, write nothing.
+
+    Raises
+    ------
+    CryoalError
+        Anything about the files or the options that must be put right first.
+    """
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    new = not layout.settings.exists()
+    if new and layout.root.exists() and any(layout.root.iterdir()):
+        raise CryoalError(f"{layout.root}: neither empty nor a cryoal project; name a new folder")
+    settings = Settings() if new else read_settings(layout.settings)
+    chosen = settings.extract.model_copy(update=given)
+    known = {} if new else inputs.read_tomograms(layout.tomograms)
+    if tomograms:
+        known |= io.read_tomograms(
+            tomograms,
+            fallback_voxel_size=chosen.voxel_size,
+            tilt_range=tilt_range,
+            display=display,
+        )
+    if not known:
+        raise CryoalError("which tomograms? Give --tomograms (MRC files or a tomograms.star)")
+    merged, unmatched = _picks(layout, particles, known, unit, relion_centre)
+    check_units(merged, known)
+    geometry = geometry_for(known.values(), chosen, Index.read(layout.subtomograms))
+    tasks = make_tasks(layout, merged, known, geometry, chosen)
+    report = ExtractReport(len(merged), len(tasks), geometry)
+    if dry_run:
+        return report
+    began = time.monotonic()
+    layout.root.mkdir(parents=True, exist_ok=True)
+    with locked(layout.lock), executor(workers, len(tasks), scheduler) as pool:
+        index = run(layout, tasks, chosen, pool, progress, report)
+        inputs.write_tomograms(layout.tomograms, known)
+        inputs.write_particles(layout.particles, merged)
+        if new:
+            write_template(layout.settings, given)
+        journal.write(layout, "extract", given, began)
+    report.extracted, report.left_out = len(index.boxes), len(index.left_out)
+    wished = index.left_out["cryoalStatus"].str.startswith("edge") & (chosen.edge == "drop")
+    report.unexpected = int((~wished).sum()) + unmatched
+    return report
+
+
+def _picks(
+    layout: Layout,
+    particles: Sequence[str | Path],
+    tomograms: dict[str, Tomogram],
+    unit: str | None,
+    relion_centre: str,
+) -> tuple[ParticleSet, int]:
+    """The project's picks with the new ones, and how many match no tomogram."""
+    old = inputs.read_particles(layout.particles) if layout.particles.exists() else None
+    if not particles:
+        if old is None:
+            raise CryoalError("which picks? Give --particles (a particle file, or several)")
+        return old, 0
+    reading = io.read_all(particles, tomograms, unit=unit, relion_centre=relion_centre)
+    unmatched = 0 if reading.unmatched is None else len(reading.unmatched)
+    return inputs.merge(old, reading.particles), unmatched
+
+
+@dataclass
+class ExtractReport:
+    """What an extraction did, for the last sentence and ``--json``."""
+
+    particles: int
+    tomograms: int
+    geometry: BoxGeometry
+    extracted: int = 0
+    left_out: int = 0
+    unexpected: int = 0
+    already_done: int = 0
+    contrast: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        facts = asdict(self)
+        return {**facts.pop("geometry"), **facts}
+
+
+def working_voxel_size(tomograms: Iterable[Tomogram], wanted: float | None) -> float:
+    """10 A when every tomogram is finer, else the coarsest tomogram's own; or what is wanted."""
+    sizes = [tomogram.voxel_size for tomogram in tomograms]
+    voxel_size = wanted or max([*sizes, WORKING_VOXEL_SIZE])
+    finest_possible = max(sizes)
+    if voxel_size < finest_possible * 0.999:
+        log.warning(
+            "a working voxel size of %g A is finer than a tomogram's %g A: boxes grow, detail does "
+            "not",
+            voxel_size,
+            finest_possible,
+        )
+    return voxel_size
+
+
+def geometry_for(
+    tomograms: Iterable[Tomogram], options: ExtractSettings, known: Index | None
+) -> BoxGeometry:
+    """Box and diameter from the options, or those of the extraction a project already has."""
+    if options.diameter is None and options.box is None and known is not None:
+        return known.geometry
+    voxel_size = working_voxel_size(tomograms, options.voxel_size)
+    return choose_geometry(voxel_size, options.diameter, options.box)
+
+
+def check_units(particles: ParticleSet, tomograms: dict[str, Tomogram]) -> None:
+    """Refuse picks most of which lie outside their tomograms.
+
+    Raises
+    ------
+    CryoalError
+        Names the unit under which they would lie inside.
+    """
+    beyond = np.zeros(len(particles), dtype=bool)
+    for name, tomogram in tomograms.items():
+        rows = np.flatnonzero(particles.tomogram == name)
+        beyond[rows] = outside(particles.position[rows], tomogram)
+    if len(particles) and beyond.mean() > MOST:
+        worst = pd.Series(particles.tomogram[beyond]).mode()[0]
+        rows = particles.tomogram == worst
+        readings = list(suspected_unit(particles.position[rows], tomograms[worst]))
+        advice = (
+            f"they would lie inside with {' or '.join(readings)}"
+            if readings
+            else ("check --unit and --voxel-size")
+        )
+        raise CryoalError(
+            f"{worst}: {beyond.sum()} of {len(particles)} positions lie outside their tomograms; "
+            f"{advice}"
+        )
+
+
+def make_tasks(
+    layout: Layout,
+    particles: ParticleSet,
+    tomograms: dict[str, Tomogram],
+    geometry: BoxGeometry,
+    options: ExtractSettings,
+) -> list[Task]:
+    """One task a tomogram that has picks, in the order of the tomograms."""
+    names = [name for name in tomograms if (particles.tomogram == name).any()]
+    refuse_collisions(names)
+    tasks = []
+    for name in names:
+        rows = particles.tomogram == name
+        tasks.append(
+            Task(
+                tomograms[name],
+                particles.id[rows],
+                particles.position[rows],
+                layout.stack(name),
+                geometry,
+                edge=options.edge,
+                float16=options.float16,
+            )
+        )
+    return tasks
+
+
+def digest(task: Task, contrast: str) -> str:
+    """What a task's result depends on, as one hexadecimal number."""
+    facts = hashlib.sha256()
+    path = Path(task.tomogram.path)
+    facts.update(digest_of_volume(path).encode() if path.exists() else b"")
+    facts.update("\n".join(task.ids).encode())
+    facts.update(np.round(task.position, 4).tobytes())
+    settings = (task.geometry, task.edge, task.float16, contrast, task.tomogram.voxel_size)
+    facts.update(repr(settings).encode())
+    return facts.hexdigest()[:32]
+
+
+def run(
+    layout: Layout,
+    tasks: list[Task],
+    options: ExtractSettings,
+    executor: Executor,
+    progress: Callable[[int, int], None],
+    report: ExtractReport,
+) -> Index:
+    """Look at every tomogram, then cut what is not finished; the index grows as they finish."""
+    geometry = tasks[0].geometry
+    known = Index.read(layout.subtomograms)
+    index = known if known and known.geometry == geometry else Index.new(geometry)
+    finished = {
+        name: what for name, what in index.digests().items() if _has_stack(index, layout, name)
+    }
+    todo = [t for t in tasks if finished.get(t.tomogram.name) != digest(t, options.contrast)]
+    index = index.without(set(index.digests()) - {task.tomogram.name for task in tasks})
+    report.already_done = len(tasks) - len(todo)
+    placements = dict(zip((t.tomogram.name for t in todo), executor.map(look, todo), strict=True))
+    contrasts = _contrasts(todo, placements, options.contrast)
+    report.warnings = [
+        f"{name}: {placement.problem}"
+        for name, placement in placements.items()
+        if placement.problem
+    ]
+    for warning in report.warnings:
+        log.warning("%s", warning)
+    jobs = {
+        executor.submit(extract_tomogram, _with_contrast(task, contrasts)): task for task in todo
+    }
+    for done, job in enumerate(as_completed(jobs), 1):
+        task, result = jobs[job], job.result()
+        name = task.tomogram.name
+        facts = {
+            "cryoalInputDigest": digest(task, options.contrast),
+            "cryoalContrast": contrasts[name],
+            "cryoalContrastZ": f"{placements[name].given.z:.2f}",
+            "cryoalTiltMin": f"{task.tomogram.tilt_range[0]:g}",
+            "cryoalTiltMax": f"{task.tomogram.tilt_range[1]:g}",
+            "cryoalTiltAxis": task.tomogram.tilt_axis,
+        }
+        index = index.with_tomogram(result, task.stack, facts)
+        # Finished is what the index names: a stack written just before a kill is made again.
+        index.write(layout.subtomograms)
+        progress(done, len(jobs))
+    _finish(layout, index)
+    report.contrast = (
+        dict(zip(index.tomograms["rlnTomoName"], index.tomograms["cryoalContrast"], strict=True))
+        if len(index.tomograms)
+        else {}
+    )
+    return index
+
+
+def _has_stack(index: Index, layout: Layout, name: str) -> bool:
+    return layout.stack(name).exists() or not (index.boxes["rlnTomoName"] == name).any()
+
+
+def _contrasts(tasks: list[Task], placements: dict[str, Placement], wanted: str) -> dict[str, str]:
+    if wanted != "auto":
+        return {task.tomogram.name: wanted for task in tasks}
+    settled = settle_contrast(
+        {t.tomogram.name: (placements[t.tomogram.name], len(t.ids)) for t in tasks}
+    )
+    for name, contrast in settled.items():
+        z = placements[name].given.z
+        log.info("%s: protein is %s (mean box at %+.1f standard errors)", name, contrast, z)
+    return settled
+
+
+def _with_contrast(task: Task, contrasts: dict[str, str]) -> Task:
+    return replace(task, contrast=contrasts[task.tomogram.name])
+
+
+def _finish(layout: Layout, index: Index) -> None:
+    """Write the list of what was left out, and delete stacks that no particle refers to."""
+    index.write(layout.subtomograms)
+    left_out = index.left_out.set_axis(["id", "tomogram", "reason"], axis=1)
+    write_tsv(layout.left_out, left_out)
+    named = set(index.boxes["rlnImageName"].str.split("@").str[1].unique())
+    for stack in layout.subtomograms.glob("*.mrc"):
+        if f"{stack.parent.name}/{stack.name}" not in named:
+            stack.unlink()

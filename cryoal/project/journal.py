@@ -1,0 +1,28 @@
+"""What was done to a project, when, with what: one line of JSON a command."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import cryoal
+from cryoal.project.layout import Layout
+
+
+def write(layout: Layout, command: str, arguments: dict[str, Any], began: float) -> None:
+    """Add a line to ``log.jsonl``.
+
+    Parameters
+    ----------
+    began : float
+        ``time.monotonic()`` when the command began.
+    """
+    entry = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": cryoal.__version__,
+        "command": command,
+        "arguments": arguments,
+        "seconds": round(time.monotonic() - began, 2),
+    }
+    with layout.log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry, default=str) + "\n")

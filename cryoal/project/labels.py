@@ -1,0 +1,198 @@
+"""A project's labels: the ledgers on disk, re-attached to the particles of today."""
+
+import getpass
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.labels import Label, LabelBook, new_statement
+from cryoal.core.particles import ParticleSet
+from cryoal.io import ledger
+from cryoal.io.star import read_star
+from cryoal.io.tsv import read_tsv
+from cryoal.project.layout import SETTINGS, Layout
+
+log = logging.getLogger(__name__)
+
+#: Fraction of the diameter within which a label finds its particle after re-picking.
+REATTACH = 0.25
+
+
+class ProjectLabels:
+    """The label ledgers of a project; every addition is on the disk when the call returns.
+
+    Parameters
+    ----------
+    layout : Layout
+    particles : ParticleSet
+    diameter : float, Angstrom
+    """
+
+    def __init__(self, layout: Layout, particles: ParticleSet, diameter: float) -> None:
+        self._layout = layout
+        self._particles = particles
+        self._diameter = diameter
+
+    def book(self) -> LabelBook:
+        """Every statement, those about vanished ids moved to the particle at their place."""
+        return reattach(
+            ledger.read_folder(self._layout.labels), self._particles, REATTACH * self._diameter
+        )
+
+    def current(self) -> dict[str, str]:
+        """``{id: label}`` of every particle that people agree on and that is still there."""
+        known = set(self._particles.id)
+        return {name: word for name, word in self.book().current().items() if name in known}
+
+    def unsure(self) -> set[str]:
+        """Particles that somebody looked at and could not name."""
+        return self.book().unsure()
+
+    def add(
+        self,
+        labels: Mapping[str, str],
+        annotator: str | None = None,
+        *,
+        round_number: int = -1,
+        revokes: str = "",
+    ) -> list[Label]:
+        """State labels, ``{id: label}``, in one go.
+
+        Raises
+        ------
+        CryoalError
+            An id is unknown, a label is empty, or the ledger cannot be written; then nothing of
+            it was recorded.
+        """
+        who = annotator or default_annotator()
+        rows = self._particles.rows(list(labels)) if labels else np.zeros(0, dtype=np.intp)
+        statements = []
+        for (particle, label), row in zip(labels.items(), rows, strict=True):
+            word = label.strip()
+            if (not word and not revokes) or any(c in word for c in "\t\r\n"):
+                raise CryoalError(
+                    f"particle {particle!r}: {label!r} is no label; give a class name"
+                )
+            when, name = new_statement()
+            z, y, x = self._particles.position[row]
+            statements.append(
+                Label(
+                    when=when,
+                    statement=name,
+                    annotator=who,
+                    id=particle,
+                    label=word,
+                    round=round_number,
+                    revokes=revokes,
+                    tomogram=str(self._particles.tomogram[row]),
+                    position=(float(z), float(y), float(x)),
+                )
+            )
+        ledger.append(self._layout.ledger(who), statements)
+        return statements
+
+    def unite(self, other: Path) -> int:
+        """Take over the statements of another project that this one lacks; how many there were.
+
+        Statements keep their names, so uniting twice adds nothing.
+        """
+        theirs = ledger.read_folder(Layout(other).labels).statements
+        missing = theirs - ledger.read_folder(self._layout.labels).statements
+        for annotator in sorted({label.annotator for label in missing}):
+            mine = sorted(label for label in missing if label.annotator == annotator)
+            ledger.append(self._layout.ledger(annotator), mine)
+        return len(missing)
+
+
+def default_annotator() -> str:
+    """The user's login name, or "anonymous" where there is none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "anonymous"
+
+
+def reattach(book: LabelBook, particles: ParticleSet, distance: float) -> LabelBook:
+    """Give statements about ids that are gone to the particle at the same place.
+
+    Parameters
+    ----------
+    distance : float, Angstrom
+        How far that particle may lie from where the statement was made.
+    """
+    known = set(particles.id)
+    lost = [label for label in book.statements if label.id not in known]
+    if not lost:
+        return book
+    moved = set(book.statements)
+    for tomogram in {label.tomogram for label in lost}:
+        rows = np.flatnonzero(particles.tomogram == tomogram)
+        if not len(rows):
+            continue
+        here = [label for label in lost if label.tomogram == tomogram]
+        here = [label for label in here if np.isfinite(label.position).all()]
+        if not here:
+            continue
+        tree = cKDTree(particles.position[rows])
+        where = np.array([label.position for label in here])
+        far, nearest = (np.atleast_1d(found) for found in tree.query(where, k=1))
+        for label, away, at in zip(here, far, nearest, strict=True):
+            if away <= distance:
+                moved.remove(label)
+                moved.add(replace(label, id=str(particles.id[rows[at]])))
+    return LabelBook(frozenset(moved))
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Read ``{id: label}`` from a TSV or CSV with columns id, label, or from a STAR file.
+
+    In a STAR file the id is cryoalId or rlnTomoParticleName, the label cryoalLabel or, failing
+    that, ``class<rlnClassNumber>``.
+
+    Raises
+    ------
+    CryoalError
+        Missing columns, an empty file, or one id with two labels.
+    """
+    if path.suffix == ".star":
+        table = _labels_of_star(path)
+    else:
+        table = read_tsv(path, required=("id", "label"))
+    if not len(table):
+        raise CryoalError(f"{path}: no labels in it; one line a particle is expected")
+    table = table[table["label"].str.strip() != ""]
+    two = table.groupby("id")["label"].nunique()
+    if (two > 1).any():
+        raise CryoalError(
+            f"{path}: particle {two.idxmax()!r} has {two.max()} different labels; keep one"
+        )
+    return dict(zip(table["id"], table["label"], strict=True))
+
+
+def _labels_of_star(path: Path) -> pd.DataFrame:
+    for table in read_star(path).values():
+        names = [n for n in ("cryoalId", "rlnTomoParticleName") if n in table]
+        if not names:
+            continue
+        if "cryoalLabel" in table:
+            labels = table["cryoalLabel"]
+        elif "rlnClassNumber" in table:
+            labels = "class" + table["rlnClassNumber"]
+        else:
+            continue
+        return pd.DataFrame({"id": table[names[0]], "label": labels})
+    raise CryoalError(
+        f"{path}: no table with cryoalId (or rlnTomoParticleName) and cryoalLabel (or "
+        "rlnClassNumber)"
+    )
+
+
+def is_project(path: Path) -> bool:
+    """Whether this is a folder with a cryoal project in it."""
+    return path.is_dir() and (path / SETTINGS).exists()

@@ -1,0 +1,179 @@
+"""Where everything of a project lies; every path is named here and nowhere else."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryoal.core.errors import CryoalError
+
+SETTINGS = "cryoal.toml"
+
+
+@dataclass(frozen=True)
+class RoundLayout:
+    """The files of one round; which exist is its state."""
+
+    folder: Path
+
+    @property
+    def number(self) -> int:
+        """The round's number."""
+        return int(self.folder.name)
+
+    @property
+    def settings(self) -> Path:
+        """What this round was trained with."""
+        return self.folder / "settings.toml"
+
+    @property
+    def labels(self) -> Path:
+        """The labels it was trained on: id, label."""
+        return self.folder / "labels.tsv"
+
+    @property
+    def training(self) -> Path:
+        """State to resume training from; gone when training is done."""
+        return self.folder / "training.safetensors"
+
+    @property
+    def teacher(self) -> Path:
+        """The classifier."""
+        return self.folder / "teacher.safetensors"
+
+    @property
+    def student(self) -> Path:
+        """The network that learnt from it."""
+        return self.folder / "student.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """One line of JSON every few training steps."""
+        return self.folder / "history.jsonl"
+
+    @property
+    def predictions(self) -> Path:
+        """What both networks think of every particle."""
+        return self.folder / "predictions" / "predictions.safetensors"
+
+    @property
+    def scores(self) -> Path:
+        """How good the classifier is, as far as labels tell."""
+        return self.folder / "scores.json"
+
+    @property
+    def queries(self) -> Path:
+        """Which particles to ask about."""
+        return self.folder / "queries.star"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a project."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """The one file people edit."""
+        return self.root / SETTINGS
+
+    @property
+    def particles(self) -> Path:
+        """Every particle, as read, plus cryoalId."""
+        return self.root / "particles.star"
+
+    @property
+    def tomograms(self) -> Path:
+        """Every tomogram."""
+        return self.root / "tomograms.star"
+
+    @property
+    def subtomograms(self) -> Path:
+        """Stacks of boxes and their index."""
+        return self.root / "subtomograms"
+
+    @property
+    def left_out(self) -> Path:
+        """Every particle not extracted, with the reason."""
+        return self.root / "left_out.tsv"
+
+    @property
+    def labels(self) -> Path:
+        """The ledgers."""
+        return self.root / "labels"
+
+    @property
+    def rounds(self) -> Path:
+        """One folder a round."""
+        return self.root / "rounds"
+
+    @property
+    def export(self) -> Path:
+        """Default folder of ``cryoal export``."""
+        return self.root / "export"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.root / "report.html"
+
+    @property
+    def log(self) -> Path:
+        """One line of JSON a command."""
+        return self.root / "log.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a command changes the project."""
+        return self.root / ".lock"
+
+    def stack(self, tomogram: str) -> Path:
+        """Boxes of one tomogram."""
+        return self.subtomograms / f"{safe_name(tomogram)}.mrc"
+
+    def ledger(self, annotator: str) -> Path:
+        """Statements of one annotator."""
+        return self.labels / f"{safe_name(annotator)}.tsv"
+
+    def round(self, number: int) -> RoundLayout:
+        """Files of one round."""
+        return RoundLayout(self.rounds / f"{number:03d}")
+
+    def existing_rounds(self) -> list[RoundLayout]:
+        """Rounds that have a folder, oldest first."""
+        if not self.rounds.exists():
+            return []
+        folders = (f for f in self.rounds.iterdir() if f.is_dir() and f.name.isdigit())
+        return [RoundLayout(folder) for folder in sorted(folders, key=lambda f: int(f.name))]
+
+
+def safe_name(name: str) -> str:
+    """Turn an id or a tomogram's name into a file name that every file system takes.
+
+    Examples
+    --------
+    >>> safe_name("TS_01/rec: 1")
+    'TS_01_rec_1'
+    """
+    safe = re.sub(r"[^\w.+-]+", "_", name).strip("._ ")
+    if not safe:
+        raise CryoalError(f"{name!r} cannot be made into a file name; rename it")
+    return safe[:120]
+
+
+def refuse_collisions(names: list[str]) -> None:
+    """Refuse two names that would share a file, also where upper and lower case are one.
+
+    Raises
+    ------
+    CryoalError
+        Names both.
+    """
+    taken: dict[str, str] = {}
+    for name in names:
+        other = taken.setdefault(safe_name(name).lower(), name)
+        if other != name:
+            raise CryoalError(
+                f"tomograms {other!r} and {name!r} would share the file {safe_name(name)}.mrc; "
+                "rename one of them"
+            )

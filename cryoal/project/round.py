@@ -1,0 +1,267 @@
+"""One round: train on today's labels, predict every particle, choose what to ask next.
+
+A round's state is which of its files exist; each step is skipped when its result is there and
+its inputs have not changed.
+"""
+
+import hashlib
+import json
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import tomli_w
+from numpy.typing import NDArray
+
+import cryoal
+from cryoal.core.errors import CryoalError
+from cryoal.core.predictions import Predictions
+from cryoal.data.store import SubtomogramStore
+from cryoal.io.files import locked, replacing
+from cryoal.io.predictions import read_predictions, write_predictions
+from cryoal.io.tsv import read_tsv, write_tsv
+from cryoal.learn.features import features
+from cryoal.project import journal
+from cryoal.project.layout import RoundLayout
+from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
+from cryoal.project.training import (
+    POOL_SAMPLE,
+    check_trainable,
+    load_pair,
+    predict_pair,
+    save_pair,
+    train_pair,
+    views_of,
+)
+
+if TYPE_CHECKING:
+    from cryoal.project.project import Project
+
+Progress = Callable[[int, int], None]
+
+
+def train(project: "Project", progress: Progress) -> RoundLayout:
+    """Train a round on today's labels, or go on with one that was interrupted.
+
+    Returns
+    -------
+    RoundLayout
+        The newest one, untouched, if it was trained on just these labels and settings.
+
+    Raises
+    ------
+    CryoalError
+        There are no labels, or all are of one class.
+    """
+    labels = usable_labels(project)
+    check_trainable(labels)
+    with locked(project.layout.lock):
+        here = _round_of(project, labels)
+        if here.teacher.exists():
+            return here
+        began = time.monotonic()
+        _write_inputs(project, here, labels)
+        store = project.subtomograms
+        ids = np.array(sorted(labels), dtype=str)
+        rows = store.rows(ids)
+        pair = train_pair(
+            store.read(rows),
+            [labels[name] for name in ids],
+            store.geometry.network_box,
+            store.geometry.shift,
+            views_of(store.index, store.tomogram[rows]),
+            project.settings.train,
+            unlabelled=_unlabelled_sample(project, rows),
+            resume_path=here.training,
+            progress=lambda done, total, _loss: progress(done, total),
+        )
+        with replacing(here.history) as file:
+            file.writelines(json.dumps(record) + "\n" for record in pair.history.records)
+        save_pair(pair, here.teacher, here.student, store)
+        here.training.unlink(missing_ok=True)
+        journal.write(project.layout, "train", {"round": here.number, "labels": len(labels)}, began)
+        return here
+
+
+def predict(project: "Project", model: Path | None, progress: Progress) -> Predictions:
+    """Predict every particle.
+
+    Parameters
+    ----------
+    model : Path, optional
+        Another project (its newest round), a round's folder or a teacher.safetensors; its
+        networks and predictions become a round of this project. Default: the newest round.
+
+    Raises
+    ------
+    CryoalError
+        Nothing is trained, or the model sees larger boxes than these.
+    """
+    store = project.subtomograms
+    boxes_digest = _boxes_digest(store)
+    with locked(project.layout.lock):
+        here = _trained(project) if model is None else _adopted(project, model)
+        if here.predictions.exists():
+            predictions, made_from = read_predictions(here.predictions)
+            if made_from == boxes_digest:
+                return predictions
+        began = time.monotonic()
+        pair = load_pair(here.teacher, here.student)
+        if pair.teacher.recipe.box > store.geometry.box:
+            raise CryoalError(
+                f"{here.teacher}: trained on boxes of {pair.teacher.recipe.box}, but these are "
+                f"{store.geometry.box}; extract with a larger --box"
+            )
+        predictions = predict_pair(
+            pair,
+            store.ids,
+            lambda: (boxes for _, boxes in store.batches()),
+            views_of(store.index, store.tomogram),
+            project.settings.train,
+            progress=lambda done: progress(done, len(store)),
+        )
+        # A queue that other predictions chose is no answer to these.
+        here.queries.unlink(missing_ok=True)
+        write_predictions(here.predictions, predictions, boxes_digest)
+        journal.write(project.layout, "predict", {"round": here.number}, began)
+        return predictions
+
+
+def select(
+    project: "Project",
+    n: int | None,
+    acquisition: str | None,
+    seed: int,
+    progress: Progress,
+) -> Queue:
+    """Choose n particles to ask about; trains and predicts first if labels changed.
+
+    Asking again with nothing new returns the same queue; a larger n extends it. Without labels
+    the first queue is chosen from the boxes alone.
+    """
+    settings = project.settings.select
+    wanted = settings.batch if n is None else n
+    if wanted < 1:
+        raise CryoalError(f"-n {wanted}: ask for at least one particle")
+    labels = usable_labels(project)
+    name, _ = find(acquisition or settings.acquisition)
+    first = Queue.read(project.layout.round(0).queries)
+    one_class = len(set(labels.values())) == 1
+    if not labels or (one_class and first is not None and wanted > len(first)):
+        here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project)
+    else:
+        here = train(project, progress)
+        predictions = predict(project, None, progress)
+    before = Queue.read(here.queries)
+    if before is not None and (before.acquisition, before.seed) != (name, seed):
+        before = None
+    if before is not None and len(before) >= wanted:
+        return before
+    began = time.monotonic()
+    asked = set() if before is None else set(before.ids)
+    pool = make_pool(
+        project.particles[project.particles.rows(predictions.ids)],
+        predictions,
+        labels,
+        project.labels.unsure() | asked,
+        project.diameter,
+        settings.subpool,
+        np.random.default_rng([seed, here.number]),
+    )
+    queue = choose(pool, wanted - len(asked), name, settings.controls, seed, before=before)
+    with locked(project.layout.lock):
+        queue.write(here.queries)
+        facts = {"round": here.number, "acquisition": name, "n": len(queue)}
+        journal.write(project.layout, "select", facts, began)
+    return queue
+
+
+def usable_labels(project: "Project") -> dict[str, str]:
+    """Labels of particles that have a box."""
+    boxes = set(project.subtomograms.ids)
+    return {name: word for name, word in project.labels.current().items() if name in boxes}
+
+
+def _unlearned(project: "Project") -> Predictions:
+    """Ids, and an embedding that needs no label."""
+    store = project.subtomograms
+    blocks = [features(boxes) for _, boxes in store.batches()]
+    return Predictions(store.ids, (), {}, np.concatenate(blocks) if blocks else None)
+
+
+def _round_of(project: "Project", labels: dict[str, str]) -> RoundLayout:
+    """The round of these labels and settings: the newest one if it is, else a new one."""
+    for newest in reversed(project.layout.existing_rounds()):
+        if newest.labels.exists() and newest.settings.exists():
+            table = read_tsv(newest.labels, required=("id", "label"))
+            learned = dict(zip(table["id"], table["label"], strict=True))
+            settings = tomllib.loads(newest.settings.read_text(encoding="utf-8"))["train"]
+            if learned == labels and settings == _training_facts(project):
+                return newest
+            break
+    return project.layout.round(_next_number(project))
+
+
+def _next_number(project: "Project") -> int:
+    return max((r.number for r in project.layout.existing_rounds()), default=0) + 1
+
+
+def _training_facts(project: "Project") -> dict[str, Any]:
+    """What, beside the labels, the result of a training depends on."""
+    facts = project.settings.train.model_dump(exclude={"device"}, exclude_none=True)
+    geometry = project.subtomograms.geometry
+    return {**facts, "box": geometry.box, "voxel_size": geometry.voxel_size}
+
+
+def _write_inputs(project: "Project", here: RoundLayout, labels: dict[str, str]) -> None:
+    facts = {"cryoal": cryoal.__version__, "train": _training_facts(project)}
+    with replacing(here.settings) as file:
+        file.write(tomli_w.dumps(facts))
+    rows = sorted(labels.items())
+    write_tsv(here.labels, pd.DataFrame(rows, columns=["id", "label"], dtype=str))
+
+
+def _unlabelled_sample(
+    project: "Project", labelled: NDArray[np.intp]
+) -> NDArray[np.float32] | None:
+    settings, store = project.settings.train, project.subtomograms
+    if settings.transfer_on == "labelled":
+        return None
+    others = np.setdiff1d(np.arange(len(store)), labelled)
+    rng = np.random.default_rng(settings.seed)
+    return store.read(np.sort(rng.permutation(others)[:POOL_SAMPLE]))
+
+
+def _trained(project: "Project") -> RoundLayout:
+    if not project.rounds:
+        raise CryoalError(f"{project.layout.root}: nothing trained yet; run cryoal train")
+    return project.rounds[-1]
+
+
+def _adopted(project: "Project", model: Path) -> RoundLayout:
+    """A new round of this project with another's networks in it."""
+    from cryoal.project.project import Project
+
+    if model.name.endswith(".safetensors"):
+        source = RoundLayout(model.parent)
+    elif (model / "teacher.safetensors").exists():
+        source = RoundLayout(model)
+    else:
+        source = _trained(Project(model))
+    here = project.layout.round(_next_number(project))
+    for theirs, ours in ((source.student, here.student), (source.teacher, here.teacher)):
+        if not theirs.exists():
+            raise CryoalError(f"{theirs}: no such network; --model takes a project or a round")
+        with replacing(ours, "wb") as file:
+            file.write(theirs.read_bytes())
+    return here
+
+
+def _boxes_digest(store: SubtomogramStore) -> str:
+    """Changes when any box does."""
+    digests = sorted(store.index.digests().items())
+    return hashlib.sha256(repr(digests).encode()).hexdigest()

@@ -1,0 +1,145 @@
+"""What a project is set to: ``cryoal.toml``, read and explained, written once."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cryoal.core.errors import CryoalError
+
+#: The version of the folder's layout; a newer one is refused.
+FORMAT = 1
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExtractSettings(_Section):
+    """How subtomograms are cut."""
+
+    diameter: float | None = Field(None, gt=0)
+    box: int | None = None
+    voxel_size: float | None = Field(None, gt=0)
+    contrast: Literal["auto", "dark", "bright"] = "auto"
+    edge: Literal["pad", "drop"] = "pad"
+    float16: bool = False
+
+
+class TrainSettings(_Section):
+    """How teacher and student are trained; the options of ``docs/concepts.md``."""
+
+    network: str = "compact"
+    student: str = "compact"
+    max_steps: int | None = Field(None, ge=1)
+    device: str = "auto"
+    seed: int = 0
+    distance: str = "kl"
+    student_ce: float = Field(0.0, ge=0, le=1)
+    transfer_on: Literal["labelled", "unlabelled", "both"] = "labelled"
+    temperature: float = Field(1.0, gt=0)
+    views: bool = True
+
+
+class SelectSettings(_Section):
+    """How particles to ask about are chosen."""
+
+    acquisition: str = "default"
+    batch: int = Field(50, ge=1)
+    controls: float = Field(0.1, ge=0, le=1)
+    subpool: int | None = Field(None, ge=1)
+
+
+class ExportSettings(_Section):
+    """What an export holds."""
+
+    min_confidence: float = Field(0.0, ge=0, le=1)
+    min_distance: float | None = Field(None, ge=0)
+
+
+class Settings(_Section):
+    """Everything in ``cryoal.toml``."""
+
+    format: int = FORMAT
+    extract: ExtractSettings = ExtractSettings()
+    train: TrainSettings = TrainSettings()
+    select: SelectSettings = SelectSettings()
+    export: ExportSettings = ExportSettings()
+
+
+TEMPLATE = """\
+format = 1
+# Settings of a cryoal project. Edit freely: an option on the command line wins over this file,
+# this file over the defaults (shown behind #). Nothing ever rewrites it.
+
+[extract]
+{extract}
+# diameter = 250.0       # Angstrom, the longest axis of the largest class
+# box = 40               # voxels, even; default: 1.5 diameters and a margin for shifts
+# voxel_size = 10.0      # Angstrom; default: 10, or the tomogram's own when that is coarser
+# contrast = "auto"      # of protein in the tomograms: auto, dark (RELION, IMOD), bright (Warp)
+# edge = "pad"           # pad: keep boxes at least 75 % inside; drop: only boxes wholly inside
+
+[train]
+# network = "compact"    # the teacher, the classifier you get
+# student = "compact"    # learns from the teacher; where they disagree, you are asked
+# max_steps = 3000       # optimiser steps of a round; default: by the number of labels
+# device = "auto"        # auto, cpu, cuda, mps
+# seed = 0
+
+[select]
+# acquisition = "default"  # or discrepancy (the paper's), margin, entropy, random, ...
+# batch = 50               # particles to ask about in a round
+# controls = 0.1           # fraction of random control items among them
+# subpool = 10000          # rank only this many random particles; default: all
+
+[export]
+# min_confidence = 0.0
+# min_distance = 125.0     # Angstrom; default: half the diameter
+"""
+
+
+def read_settings(path: Path) -> Settings:
+    """Read ``cryoal.toml``; absent values take their defaults.
+
+    Raises
+    ------
+    CryoalError
+        Not TOML, an unknown or impossible value (named), or a format newer than this program.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as problem:
+        raise CryoalError(
+            f"{path.parent}: not a cryoal project (no {path.name}); make one with cryoal extract"
+        ) from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise CryoalError(f"{path}: not valid TOML ({problem}); correct that line") from problem
+    version = values.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise CryoalError(
+            f"{path}: format {version}, but this cryoal knows formats up to {FORMAT}; "
+            "install a newer cryoal"
+        )
+    if version != FORMAT:
+        raise CryoalError(f"{path}: the first line must be format = {FORMAT}, found {version!r}")
+    try:
+        return Settings(**values)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CryoalError(
+            f"{path}: {where} = {first['input']!r}: {first['msg']}; correct it or delete the line"
+        ) from problem
+
+
+def write_template(path: Path, extract: dict[str, Any]) -> None:
+    """Write a commented ``cryoal.toml`` that states what the first extraction was given."""
+    import tomli_w
+
+    from cryoal.io.files import replacing
+
+    given = {name: value for name, value in extract.items() if value is not None}
+    with replacing(path) as file:
+        file.write(TEMPLATE.format(extract=tomli_w.dumps(given).strip()))
