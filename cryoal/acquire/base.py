@@ -1,5 +1,6 @@
 """What an acquisition function sees, what it answers, and how ties and twins are treated."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -77,6 +78,9 @@ def acquisition(
 ) -> Callable[[AcquisitionFunction], Acquisition]:
     """Register an acquisition function under its name.
 
+    It is called only when there is something to choose from and something to choose: else
+    the answer is empty.
+
     Parameters
     ----------
     name : str
@@ -86,8 +90,15 @@ def acquisition(
     """
 
     def announce(function: AcquisitionFunction) -> Acquisition:
-        function.needs = needs  # type: ignore[attr-defined]
-        return acquisitions.register(name)(function)  # type: ignore[arg-type]
+        @functools.wraps(function)
+        def choose(pool: Pool, n: int, rng: np.random.Generator) -> Pick:
+            if len(pool.candidates) == 0 or n <= 0:
+                none = np.full(len(pool.labels), np.nan)
+                return Pick(np.array([], dtype=np.intp), none)
+            return function(pool, n, rng)
+
+        choose.needs = needs  # type: ignore[attr-defined]
+        return acquisitions.register(name)(choose)  # type: ignore[arg-type]
 
     return announce
 
@@ -98,9 +109,12 @@ def take_best(pool: Pool, scores: NDArray[np.float64], n: int, rng: np.random.Ge
     Parameters
     ----------
     scores : (M,) float
-        One score a candidate, in the order of ``pool.candidates``.
+        One score a candidate, in the order of ``pool.candidates``. Not-a-number counts as
+        the lowest there is.
     """
-    order = np.lexsort((rng.permutation(len(scores)), -scores))
+    known = np.isfinite(scores)
+    scores = np.where(known, scores, scores[known].min() if known.any() else 0.0)
+    order = np.lexsort((rng.permutation(len(scores)), -scores, ~known))
     everywhere = np.full(len(pool.labels), np.nan)
     everywhere[pool.candidates] = scores
     return Pick(take_in_order(pool, pool.candidates[order], n), everywhere)
