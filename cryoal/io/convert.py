@@ -1,328 +1,135 @@
-"""One STAR dialect to another: coordinates counted anew, everything else kept."""
+"""A particle file in another dialect, with an account of what changed on the way."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.geometry import relion_angles, reverse_axes
-from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.names import file_stem, series_name, without_pixel_size
-from cryoal.io.placing import centre_of
-from cryoal.io.relion_star import (
-    ANGLES,
-    CENTRED,
-    CORNER,
-    ORIGIN_ANGSTROM,
-    ORIGIN_PIXELS,
-    SUBTOMOGRAM_ANGLES,
-    WARP_M,
-    optics_rows,
-    particle_block,
-)
-from cryoal.io.tomograms import number
+from cryoal.io.base import Picks, formats, recognised
+from cryoal.io.particles import Reading, particle_file, read_all, write_particles
 
 log = logging.getLogger(__name__)
 
-STAR_DIALECTS = ("relion3", "relion31", "relion4", "relion5", "warp", "pytom")
-_UNBINNED = "rlnTomoTiltSeriesPixelSize"
-#: Columns that say where and how turned in one dialect and would contradict another.
-_PLACING = {*CENTRED, *CORNER, *WARP_M, *ORIGIN_ANGSTROM, *ORIGIN_PIXELS}
 
+@dataclass(frozen=True)
+class Audit:
+    """What a conversion did.
 
-def same_layout(first: ParticleSet, second: ParticleSet) -> bool:
-    """Whether both count their coordinates alike, so that their rows fit in one table."""
-    if first.dialect != second.dialect:
-        return False
-    placing = _PLACING | {"rlnTomoName", "rlnMicrographName"}
-    return {c for c in first.table if c in placing} == {c for c in second.table if c in placing}
-
-
-def canonical(particles: ParticleSet) -> bool:
-    """Whether the coordinates are in the columns their dialect is known by."""
-    if particles.dialect == "relion5":
-        return all(column in particles.table for column in CENTRED)
-    return True
-
-
-def as_dialect(
-    particles: ParticleSet,
-    dialect: str,
-    tomograms: Mapping[str, Tomogram],
-    relion_centre: str = "half",
-) -> ParticleSet:
-    """Particles with the table and blocks of another STAR dialect; positions stay what they are.
-
-    Origins are folded into the coordinates and become 0. Columns that mean the same in every
-    dialect, and all unknown ones, stay as they are.
+    Attributes
+    ----------
+    rows_in, rows_out : int
+    dialect_in, unit_in, evidence : str
+    dialect_out, unit_out : str
+        As the written file is recognised when it is read again.
+    largest_change : float, Angstrom
+        Between a position before and after writing and reading again.
+    left_out : dict of tomogram name to count
+        Particles whose tomogram was not given.
     """
-    if dialect not in STAR_DIALECTS:
-        raise CryoalError(f"lists cannot be joined as {dialect}; convert them to one dialect first")
-    missing = sorted(set(particles.tomogram.tolist()) - set(tomograms))
-    if missing:
-        raise CryoalError(f"no tomogram {missing[0]!r} is given, so its particles cannot be placed")
-    table = particles.table if len(particles.table) else pd.DataFrame(index=range(len(particles)))
-    kept = table.drop(columns=[c for c in table if c in _PLACING])
-    optics = particles.blocks.get("optics", pd.DataFrame())
-    new: dict[str, list[str]] = {}
-    if dialect in ("relion4", "relion5"):
-        new["rlnTomoName"] = _names(table, "rlnTomoName", particles)
-        kept, optics = _tomo_optics(kept, optics, particles, tomograms, needed=dialect == "relion4")
-    else:
-        kept = _fold_optics(kept, optics) if dialect != "relion31" else kept
-        spare = [*SUBTOMOGRAM_ANGLES, "rlnTomoName", _UNBINNED]
-        if dialect == "warp":
-            spare.append("rlnImagePixelSize")  # would be taken for the unit of the coordinates
-        kept = kept.drop(columns=[c for c in spare if c in kept])
-        new["rlnMicrographName"] = _micrograph_names(particles, dialect)
-        if dialect == "relion31":
-            kept, optics = _image_optics(kept, optics, particles, tomograms)
-        else:
-            optics = pd.DataFrame()
-    new |= _coordinates(particles, dialect, tomograms, kept, optics, relion_centre)
-    new |= _angles(particles, table, kept)
-    if any(c in table for c in (*ORIGIN_ANGSTROM, *ORIGIN_PIXELS)):
-        columns = ORIGIN_PIXELS if dialect == "relion3" else ORIGIN_ANGSTROM
-        new |= {c: ["0.000000"] * len(particles) for c in columns}
-    new |= _marks(particles, dialect, tomograms, kept)
-    kept = kept.drop(columns=[c for c in kept if c in new])
-    front = pd.DataFrame(new, dtype=str)
-    whole = pd.concat([front, kept.reset_index(drop=True)], axis=1)
-    return replace(
-        particles, table=whole, blocks=_blocks(particles, whole, optics, dialect), dialect=dialect
-    )
+
+    rows_in: int
+    rows_out: int
+    dialect_in: str
+    unit_in: str
+    evidence: str
+    dialect_out: str
+    unit_out: str
+    largest_change: float
+    left_out: dict[str, int]
 
 
-def _text(values: NDArray[np.float64]) -> list[str]:
-    return [f"{value:.6f}" for value in values]
-
-
-def _names(table: pd.DataFrame, column: str, particles: ParticleSet) -> list[str]:
-    names: list[str] = list(table.get(column, particles.tomogram))
-    return names
-
-
-def _micrograph_names(particles: ParticleSet, dialect: str) -> list[str]:
-    """Names for rlnMicrographName.
-
-    A pixel size in the name would make a reader doubt the unit (``relion_star.tell_unit``).
-    """
-    if dialect == "warp":
-        return [f"{series_name(name)}.tomostar" for name in particles.tomogram.tolist()]
-    if dialect == "pytom":
-        return list(map(str, particles.tomogram))
-    return [without_pixel_size(file_stem(name)) for name in particles.tomogram.tolist()]
-
-
-def _per_tomogram(particles: ParticleSet, value: Mapping[str, float]) -> NDArray[np.float64]:
-    return np.array([value[name] for name in particles.tomogram.tolist()], dtype=np.float64)
-
-
-def _voxel_sizes(particles: ParticleSet, tomograms: Mapping[str, Tomogram]) -> NDArray[np.float64]:
-    sizes = {name: tomograms[name].voxel_size for name in set(particles.tomogram.tolist())}
-    return _per_tomogram(particles, sizes)
-
-
-def _unbinned_sizes(
-    particles: ParticleSet, tomograms: Mapping[str, Tomogram]
-) -> NDArray[np.float64]:
-    """Unbinned pixel size of each particle's tomogram; its voxel size where no file states it."""
-    sizes = {}
-    for name in set(particles.tomogram.tolist()):
-        row = tomograms[name].columns or {}
-        sizes[name] = number(row, _UNBINNED, f"tomogram {name}") or tomograms[name].voxel_size
-    return _per_tomogram(particles, sizes)
-
-
-def _coordinates(
-    particles: ParticleSet,
+def convert_file(
+    source: Path,
+    target: Path,
     dialect: str,
-    tomograms: Mapping[str, Tomogram],
-    kept: pd.DataFrame,
-    optics: pd.DataFrame,
-    relion_centre: str,
-) -> dict[str, list[str]]:
-    xyz = reverse_axes(particles.position)
-    if dialect == "relion5":
-        pixel = _unbinned_sizes(particles, tomograms)
-        for name in np.unique(particles.tomogram).tolist():
-            rows = particles.tomogram == name
-            xyz[rows] -= centre_of(tomograms[name], pixel[rows], relion_centre)
-        columns = CENTRED
-    else:
-        size = _voxel_sizes(particles, tomograms)
-        if dialect == "relion4":
-            size = _stated_sizes(kept, optics)
-        xyz = xyz / size[:, None]
-        columns = CORNER
-    return {column: _text(xyz[:, i]) for i, column in enumerate(columns)}
-
-
-def _stated_sizes(kept: pd.DataFrame, optics: pd.DataFrame) -> NDArray[np.float64]:
-    sizes = np.asarray(pd.to_numeric(optics[_UNBINNED]), dtype=np.float64)  # (groups,)
-    return np.take(sizes, optics_rows(optics, kept, "the particles"))
-
-
-def _angles(
-    particles: ParticleSet, table: pd.DataFrame, kept: pd.DataFrame
-) -> dict[str, list[str]]:
-    """Angles to add or replace: of a set without them, or whose two levels become one."""
-    if particles.rotation is None:
-        return {}
-    levels = all(c in table for c in SUBTOMOGRAM_ANGLES)
-    if all(c in kept for c in ANGLES) and (not levels or SUBTOMOGRAM_ANGLES[0] in kept):
-        return {}
-    angles = relion_angles(particles.rotation)
-    return {column: _text(angles[:, i]) for i, column in enumerate(ANGLES)}
-
-
-def _marks(
-    particles: ParticleSet, dialect: str, tomograms: Mapping[str, Tomogram], kept: pd.DataFrame
-) -> dict[str, list[str]]:
-    """Columns that the target's own programs expect: pixel sizes and the picker's score."""
-    marks: dict[str, list[str]] = {}
-    voxels = _voxel_sizes(particles, tomograms)
-    if dialect == "relion3" and "rlnPixelSize" not in kept and "rlnMagnification" not in kept:
-        image = kept.get("rlnImagePixelSize")
-        sizes = voxels if image is None else np.asarray(pd.to_numeric(image), dtype=np.float64)
-        marks |= {"rlnMagnification": ["10000.0"] * len(kept), "rlnDetectorPixelSize": _text(sizes)}
-    if dialect == "warp":
-        marks["rlnPixelSize"] = _text(voxels)
-    if dialect == "pytom":
-        marks["rlnDetectorPixelSize"] = _text(voxels)
-    column = "rlnLCCmax" if dialect == "pytom" else "rlnAutopickFigureOfMerit"
-    foreign = particles.score_name != column and (
-        dialect in ("warp", "pytom") or not particles.score_name.startswith(("rln", "ptm"))
-    )
-    if particles.score is not None and foreign and column not in kept:
-        marks[column] = _text(particles.score)
-    return marks
-
-
-def _fold_optics(kept: pd.DataFrame, optics: pd.DataFrame) -> pd.DataFrame:
-    """Columns of the optics groups as columns of the particles, for dialects without groups."""
-    if not len(optics) or "rlnOpticsGroup" not in kept or "rlnOpticsGroup" not in optics:
-        return kept
-    at = optics_rows(optics, kept, "the particles")
-    skipped = {*kept.columns, _UNBINNED}
-    new = [c for c in optics.columns if c not in skipped]
-    added = optics.loc[:, new].iloc[at].reset_index(drop=True)
-    return pd.concat([kept.reset_index(drop=True), added], axis=1)
-
-
-def _tomo_optics(
-    kept: pd.DataFrame,
-    optics: pd.DataFrame,
-    particles: ParticleSet,
-    tomograms: Mapping[str, Tomogram],
+    tomograms: Mapping[str, Tomogram] | None = None,
     *,
-    needed: bool,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Optics groups that state rlnTomoTiltSeriesPixelSize; as they came where they do."""
-    if _UNBINNED in optics or (not needed and not len(optics)):
-        return kept, optics
-    return _groups_by(kept, optics, _UNBINNED, _unbinned_sizes(particles, tomograms), tomograms)
+    unit: str | None = None,
+    relion_centre: str = "half",
+) -> Audit:
+    """Read a particle file, write it in another dialect, read that again and compare.
+
+    Parameters
+    ----------
+    dialect : str
+        One of ``formats``.
+    tomograms : mapping of name to Tomogram, optional
+        Their volumes need not exist. Without them, only pixel sizes that the file itself states
+        can be used.
+    unit, relion_centre
+        As in ``read_particles``.
+
+    Raises
+    ------
+    CryoalError
+        As reading and writing do, and when source and target are the same file.
+    """
+    formats.get(dialect)
+    if target.exists() and source.resolve() == target.resolve():
+        raise CryoalError(f"{target}: would overwrite its own source; name another file")
+    content = particle_file(source)
+    told = recognised(content).read(content, None)
+    if tomograms is None:
+        tomograms = tomograms_of(recognised(content).read(content, unit))
+    reading = read_all([source], tomograms, unit=unit, relion_centre=relion_centre)
+    particles, picks = reading.particles, reading.picks[0]
+    used = {name: tomograms[name] for name in np.unique(particles.tomogram).tolist()}
+    if unit is not None and unit != told.unit:
+        # The file does not show its unit, so a copy would not either.
+        writer = formats.get(dialect).write
+        if writer is None:
+            raise CryoalError(f"{dialect} is only read here")
+        writer(particles, target, used, relion_centre)
+    else:
+        write_particles(particles, target, used, dialect, relion_centre=relion_centre)
+    again = read_all([target], used, relion_centre=relion_centre, check_inside=False)
+    return _audit(reading, picks, again)
 
 
-def _image_optics(
-    kept: pd.DataFrame,
-    optics: pd.DataFrame,
-    particles: ParticleSet,
-    tomograms: Mapping[str, Tomogram],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Optics groups that state rlnImagePixelSize; of the tomogram where no images are known."""
-    optics = optics.drop(columns=[c for c in (_UNBINNED,) if c in optics])
-    if "rlnImagePixelSize" in optics:
-        return kept, optics
-    return _groups_by(
-        kept, optics, "rlnImagePixelSize", _voxel_sizes(particles, tomograms), tomograms
+def _audit(before: Reading, picks: Picks, after: Reading) -> Audit:
+    change = np.linalg.norm(before.particles.position - after.particles.position, axis=1)
+    left_out: dict[str, int] = {}
+    if before.unmatched is not None:
+        names, counts = np.unique(before.unmatched.tomogram, return_counts=True)
+        left_out = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    return Audit(
+        rows_in=len(picks),
+        rows_out=len(after.particles),
+        dialect_in=before.particles.dialect,
+        unit_in=picks.unit,
+        evidence=picks.evidence,
+        dialect_out=after.particles.dialect,
+        unit_out=after.picks[0].unit,
+        largest_change=float(change.max()) if len(change) else 0.0,
+        left_out=left_out,
     )
 
 
-def _groups_by(
-    kept: pd.DataFrame,
-    optics: pd.DataFrame,
-    column: str,
-    sizes: NDArray[np.float64],
-    tomograms: Mapping[str, Tomogram],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One optics group for each incoming group and pixel size."""
-    old = kept["rlnOpticsGroup"].tolist() if "rlnOpticsGroup" in kept else ["1"] * len(kept)
-    keys = list(zip(old, _text(sizes), strict=True))
-    order = list(dict.fromkeys(keys))
-    unchanged = len({group for group, _ in order}) == len(order)
-    numbers = {key: key[0] if unchanged else str(i) for i, key in enumerate(order, 1)}
-    known = dict(zip(optics.get("rlnOpticsGroup", []), range(len(optics)), strict=True))
-    example: Mapping[str, str] = next((t.columns for t in tomograms.values() if t.columns), {})
-    rows = []
-    for group, size in order:
-        row = {str(c): str(optics[c].iloc[known[group]]) for c in optics} if group in known else {}
-        if not row:
-            row["rlnOpticsGroupName"] = f"opticsGroup{numbers[group, size]}"
-            for shared in ("rlnSphericalAberration", "rlnVoltage", "rlnAmplitudeContrast"):
-                if shared in example:
-                    row[shared] = example[shared]
-        rows.append({"rlnOpticsGroup": numbers[group, size]} | row
-                    | {"rlnOpticsGroup": numbers[group, size], column: size})  # fmt: skip
-    kept = kept.assign(rlnOpticsGroup=pd.Series([numbers[key] for key in keys], dtype=str).values)
-    return kept, pd.DataFrame(rows, dtype=str).fillna("0")
+def tomograms_of(picks: Picks) -> dict[str, Tomogram]:
+    """Tomograms of unknown size, for files that state their own pixel size.
 
-
-def _blocks(
-    particles: ParticleSet, table: pd.DataFrame, optics: pd.DataFrame, dialect: str
-) -> dict[str, pd.DataFrame]:
-    """Blocks of the new file; RELION 3.0, Warp and pytom-match-pick know one table only."""
-    if dialect in ("relion3", "warp"):
-        return {"": table.iloc[:0]}
-    if dialect == "pytom":
-        return {"particles": table.iloc[:0]}
-    at = particle_block(particles.blocks)
-    others = {n: b for n, b in particles.blocks.items() if n not in (at, "optics")}
-    if dialect != "relion5":
-        others.pop("general", None)
-    blocks = {n: b for n, b in others.items() if n == "general"}
-    if len(optics):
-        blocks["optics"] = optics
-    blocks["particles"] = table.iloc[:0]
-    return blocks | others
-
-
-def renumber_optics(parts: list[ParticleSet]) -> list[ParticleSet]:
-    """Give optics groups of later files new numbers where they collide with other groups.
-
-    Two files may both call their first group 1; joined, one table would describe both.
+    Raises
+    ------
+    CryoalError
+        Voxels, fractions and centred coordinates mean nothing without their tomograms.
     """
-    first = parts[0].blocks.get("optics")
-    if first is None or "rlnOpticsGroup" not in first:
-        return parts
-    merged = first
-    out = [parts[0]]
-    for part in parts[1:]:
-        optics = part.blocks.get("optics")
-        if optics is None or "rlnOpticsGroup" not in optics or "rlnOpticsGroup" not in part.table:
-            out.append(part)
-            continue
-        numbers: dict[str, str] = {}
-        for _, row in optics.iterrows():
-            group = str(row["rlnOpticsGroup"])
-            others = merged.drop(columns="rlnOpticsGroup").to_dict("records")
-            same = [
-                i for i, other in enumerate(others) if other == row.drop("rlnOpticsGroup").to_dict()
-            ]
-            if same:
-                numbers[group] = str(merged["rlnOpticsGroup"].iloc[same[0]])
-                continue
-            taken = set(merged["rlnOpticsGroup"])
-            free = next(str(i) for i in range(1, len(taken) + 2) if str(i) not in taken)
-            numbers[group] = group if group not in taken else free
-            new = pd.DataFrame([row.to_dict() | {"rlnOpticsGroup": numbers[group]}], dtype=str)
-            merged = pd.concat([merged, new], ignore_index=True).fillna("0")
-        table = part.table.assign(rlnOpticsGroup=part.table["rlnOpticsGroup"].map(numbers))
-        out.append(replace(part, table=table))
-    out[0] = replace(out[0], blocks={**out[0].blocks, "optics": merged})
-    return out
+    stated = picks.pixel_size
+    if picks.unit not in ("unbinned_pixel", "output_pixel") or stated is None:
+        raise CryoalError(
+            f"{picks.path}: its coordinates are in {picks.unit} ({picks.evidence}), which need "
+            "the tomograms' sizes; give --tomograms tomograms.star"
+        )
+    if not np.isfinite(stated).all():
+        raise CryoalError(f"{picks.path}: it states no pixel size; give --tomograms")
+    names = np.full(len(picks), picks.path.stem) if picks.tomogram is None else picks.tomogram
+    found = {}
+    for name in np.unique(names).tolist():
+        sizes = stated[names == name]
+        if np.ptp(sizes) > 0.01 * sizes[0]:
+            raise CryoalError(f"{picks.path}: two pixel sizes in tomogram {name}")
+        found[name] = Tomogram(name, (0, 0, 0), float(sizes[0]), path=str(picks.path))
+    return found

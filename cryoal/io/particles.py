@@ -13,9 +13,10 @@ from cryoal.core.geometry import RELION_CENTRES
 from cryoal.core.particles import ParticleSet, concatenate
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import UNITS, Content, Format, Picks, formats, recognised
-from cryoal.io.convert import as_dialect, canonical, renumber_optics, same_layout
+from cryoal.io.dialects import STAR_DIALECTS, as_dialect, canonical, same_layout
+from cryoal.io.joining import fill_columns, renumber_optics
 from cryoal.io.names import match_file, match_names
-from cryoal.io.paths import expand, follow, is_star
+from cryoal.io.paths import expand, follow
 from cryoal.io.placing import fitting_units, positions, share_inside
 
 log = logging.getLogger(__name__)
@@ -84,16 +85,16 @@ def read_all(
         raise CryoalError(f"--relion-centre {relion_centre}: it is {' or '.join(RELION_CENTRES)}")
     if not tomograms:
         raise CryoalError("no tomograms to look the particles up in")
-    files = [particle_file(path) for path in expand(paths)]
-    if not files:
+    contents = [particle_file(path) for path in expand(paths)]
+    if not contents:
         raise CryoalError("no particle files were given")
     inside: list[ParticleSet] = []
     outside: list[ParticleSet] = []
     all_picks: list[Picks] = []
     taken: set[str] = set()
-    for path, source in zip(files, source_names(files), strict=True):
-        content = Content(path)
-        form = recognised(content)
+    sources = source_names([content.path for content in contents])
+    for content, source in zip(contents, sources, strict=True):
+        path, form = content.path, recognised(content)
         picks = form.read(content, unit)
         log.info("%s: %s, %d particles in %s: %s", path, form.name, len(picks), picks.unit,
                  picks.evidence)  # fmt: skip
@@ -116,12 +117,11 @@ def read_all(
     )
 
 
-def particle_file(path: Path) -> Path:
-    """Go from an optimisation_set.star to the particle file it names; others stay."""
+def particle_file(path: Path) -> Content:
+    """Look at a file, or at the particle file that an optimisation_set.star names."""
     content = Content(path)
-    if not is_star(path):
-        return path
-    return follow(path, content.blocks, "rlnTomoParticlesFile")[0]
+    target, _ = follow(path, content.blocks, "rlnTomoParticlesFile")
+    return content if target == path else Content(target)
 
 
 def source_names(files: list[Path]) -> list[str]:
@@ -242,23 +242,20 @@ def join(
     *,
     positions_known: bool = True,
 ) -> ParticleSet:
-    """One set from several files; lists in other columns are turned into those of the first."""
+    """One set from several files; lists that count differently become one dialect, the first's."""
     parts = [part for part in parts if len(part)] or parts[:1]
     if len(parts) == 1:
         return parts[0]
-    first = parts[0]
-    uniform = [first]
-    for part in parts[1:]:
-        if not same_layout(first, part) and positions_known:
-            log.warning("particle lists differ in their columns; joined as %s", first.dialect)
-            try:
-                uniform.append(as_dialect(part, first.dialect, tomograms, relion_centre))
-            except CryoalError as problem:
-                log.warning("%s", problem)
-                uniform.append(part)
-        else:
-            uniform.append(part)
-    return concatenate(renumber_optics(uniform))
+    if positions_known and not all(same_layout(parts[0], part) for part in parts):
+        dialect = parts[0].dialect if parts[0].dialect in STAR_DIALECTS else "relion5"
+        log.warning("particle lists differ in how they count; joined as %s", dialect)
+        parts = [
+            part
+            if part.dialect == dialect and canonical(part)
+            else as_dialect(part, dialect, tomograms, relion_centre)
+            for part in parts
+        ]
+    return concatenate(fill_columns(renumber_optics(parts)))
 
 
 def write_particles(

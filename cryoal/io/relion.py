@@ -6,7 +6,7 @@ from pathlib import Path
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Format, Writer, formats
-from cryoal.io.convert import as_dialect
+from cryoal.io.dialects import as_dialect
 from cryoal.io.relion_star import read_relion, recognises, rewrite_star
 
 

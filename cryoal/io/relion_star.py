@@ -43,7 +43,8 @@ def dialect_of(blocks: Blocks) -> str | None:
     """Dialect of a particle STAR file, by its columns; None if it holds no positions."""
     name = particle_block(blocks)
     if name is None:
-        return None
+        # Refused by read_relion, which says why.
+        return ("relion31" if "optics" in blocks else "relion3") if _is_flat(blocks) else None
     table = blocks[name]
     if any(column in table for column in LCC):
         return "pytom"
@@ -55,6 +56,11 @@ def dialect_of(blocks: Blocks) -> str | None:
     if "rlnTomoName" in table and not any(c in table for c in ORIGIN_PIXELS):
         return "relion4" if optics or name == "particles" else "relion5"
     return "relion31" if optics else "relion3"
+
+
+def _is_flat(blocks: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether these are particles of single images: x and y, no z."""
+    return any("rlnCoordinateX" in b and "rlnCoordinateZ" not in b for b in blocks.values())
 
 
 def _of_warp(table: pd.DataFrame) -> bool:
@@ -81,10 +87,9 @@ def read_relion(content: Content, unit: str | None = None) -> Picks:
     blocks, path = content.blocks, content.path
     name = particle_block(blocks)
     if name is None:
-        flat = any("rlnCoordinateX" in b and "rlnCoordinateZ" not in b for b in blocks.values())
         raise CryoalError(
             f"{path}: particles of single images (no rlnCoordinateZ); subtomograms are needed"
-            if flat
+            if _is_flat(blocks)
             else f"{path}: no rlnCoordinateX/Y/Z or rlnCenteredCoordinateX/Y/ZAngst in any block"
         )
     if not len(blocks[name]):

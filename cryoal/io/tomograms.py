@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ def read_tomograms(
     paths: Iterable[str | Path],
     *,
     voxel_size: float | None = None,
+    fallback_voxel_size: float | None = None,
     tilt_range: tuple[float, float] | None = None,
     display: str | None = None,
     need_volumes: bool = True,
@@ -43,6 +44,8 @@ def read_tomograms(
         Rows of a STAR file without a volume take it from the MRC files beside them in the list.
     voxel_size : float, Angstrom, optional
         Overrules what files say.
+    fallback_voxel_size : float, Angstrom, optional
+        Taken where files say nothing, or to choose between them where they disagree.
     tilt_range : (low, high), degrees, optional
         Overrules what tilt series say; without either it is (-60, 60).
     display : str, optional
@@ -61,6 +64,9 @@ def read_tomograms(
         Missing, unreadable, flat or complex volumes; a voxel size that is unknown, or that two
         files state differently (by more than 1 %); a size that contradicts rlnTomoSize.
     """
+    said = None
+    if voxel_size is not None or fallback_voxel_size is not None:
+        said = Said(voxel_size or fallback_voxel_size or 0.0, voxel_size is not None)
     rows: list[tuple[dict[str, str], Path]] = []
     volumes: dict[Path, None] = {}
     tilts: dict[str, tuple[float, float]] = {}
@@ -74,13 +80,13 @@ def read_tomograms(
     tomograms: dict[str, Tomogram] = {}
     spare = {file_stem(str(p)): p for p in volumes}
     for row, star in rows:
-        tomogram, used = _from_row(row, star, spare, voxel_size, need_volumes)
+        tomogram, used = _from_row(row, star, spare, said, need_volumes)
         for path in used:
             volumes.pop(path, None)
         limits = tilt_range or tilts.get(tomogram.name) or _tilt_range(row, star) or (-60.0, 60.0)
         _add(tomograms, tomogram, tilt_range=limits)
     for path in volumes:
-        tomogram = _from_volume(path, voxel_size)
+        tomogram = _from_volume(path, said)
         _add(tomograms, tomogram, tilt_range=tilt_range or (-60.0, 60.0))
     if not tomograms:
         raise CryoalError("no tomograms were given; name MRC files or a tomograms.star")
@@ -113,8 +119,16 @@ def tomogram_rows(blocks: Blocks, path: Path) -> list[dict[str, str]]:
     )
 
 
+@dataclass(frozen=True)
+class Said:
+    """A voxel size that the user gave, Angstrom, and whether it overrules what files state."""
+
+    voxel_size: float
+    overrules: bool = True
+
+
 def resolve_voxel_size(
-    claims: Mapping[str, float | None], header: float, place: str, option: float | None
+    claims: Mapping[str, float | None], header: float, place: str, said: Said | None
 ) -> float:
     """Voxel size that the most trusted source states, if the others agree within 1 %.
 
@@ -124,19 +138,26 @@ def resolve_voxel_size(
         Most trusted first.
     header : float, Angstrom
         Counts only when believable: not 0, not exactly 1, between 0.5 and 100.
-    option : float, optional
-        What the user said; it overrules the others, with a warning.
+    said : Said, optional
+        What the user said; where it overrules the others, with a warning.
     """
     stated = {source: value for source, value in claims.items() if value}
     if header != 1.0 and BELIEVABLE[0] < header < BELIEVABLE[1]:
         stated["its header"] = header
-    if option is not None:
+    if said is not None:
+        option = said.voxel_size
         if not (np.isfinite(option) and option > 0):
             raise CryoalError(f"--voxel-size {option:g}: a positive number of Angstrom is needed")
-        for source, value in stated.items():
-            if abs(value - option) > 0.01 * option:
-                log.warning("%s: --voxel-size %g overrules %g of %s", place, option, value, source)
-        return option
+        agreeing = [value for value in stated.values() if abs(value - option) <= 0.01 * option]
+        if said.overrules:
+            for source, value in stated.items():
+                if value not in agreeing:
+                    log.warning(
+                        "%s: --voxel-size %g overrules %g of %s", place, option, value, source
+                    )
+            return option
+        if agreeing or not stated:
+            return agreeing[0] if agreeing else option
     if not stated:
         raise CryoalError(
             f"{place}: the voxel size is unknown, its header says {header:g}; "
@@ -210,12 +231,12 @@ def _report_oddities(tomograms: Iterable[Tomogram]) -> None:
         log.warning("%s%s: %s", paths[0], more, remark)
 
 
-def _from_volume(path: Path, option: float | None) -> Tomogram:
+def _from_volume(path: Path, said: Said | None) -> Tomogram:
     header = _volume_header(path)
-    if not header.cubic and option is None:
+    if not header.cubic and said is None:
         raise CryoalError(f"{path}: by its header voxels are not cubes; give --voxel-size")
     claims = {"its name": pixel_size_in_name(str(path))}
-    size = resolve_voxel_size(claims, header.voxel_size, str(path), option)
+    size = resolve_voxel_size(claims, header.voxel_size, str(path), said)
     return Tomogram(
         file_stem(str(path)),
         header.shape,
@@ -237,7 +258,7 @@ def _from_row(
     row: dict[str, str],
     star: Path,
     spare: Mapping[str, Path],
-    option: float | None,
+    said: Said | None,
     need_volumes: bool,
 ) -> tuple[Tomogram, list[Path]]:
     """Tomogram of one row, and the MRC files of ``spare`` that it uses."""
@@ -253,7 +274,7 @@ def _from_row(
     )
     if not paths:
         claims["rlnTomoTiltSeriesPixelSize"] = None if claims[star.name] else pixel
-        voxel = resolve_voxel_size(claims, 0.0, place, option)
+        voxel = resolve_voxel_size(claims, 0.0, place, said)
         if pixel is None or any(side is None for side in size):
             raise CryoalError(f"{place}: neither a volume nor rlnTomoSizeX/Y/Z with a pixel size")
         shape = tuple(round(side * pixel / voxel) for side in reversed(size) if side)
@@ -262,7 +283,7 @@ def _from_row(
     if len(headers) == 2 and headers[0].shape != headers[1].shape:
         raise CryoalError(f"{place}: its two half tomograms differ in size")
     claims["its name"] = pixel_size_in_name(str(paths[0]))
-    voxel = resolve_voxel_size(claims, headers[0].voxel_size, f"{place} ({paths[0]})", option)
+    voxel = resolve_voxel_size(claims, headers[0].voxel_size, f"{place} ({paths[0]})", said)
     if pixel is not None and all(size):
         _check_size(headers[0].shape, [side or 0.0 for side in size], pixel, voxel, place)
     load = partial(

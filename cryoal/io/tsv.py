@@ -28,8 +28,11 @@ def read_tsv(path: str | Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
     CryoalError
         Names the file and the line or the missing columns.
     """
-    path = Path(path)
-    text = read_text(path)
+    return parse_tsv(read_text(Path(path)), Path(path), required)
+
+
+def parse_tsv(text: str, path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Split the text of a table; ``path`` is for messages."""
     header = text.lstrip("\n").split("\n", 1)[0]
     separator = "\t" if "\t" in header else ","
     try:
@@ -55,11 +58,11 @@ def read_tsv(path: str | Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
     return pd.DataFrame([row for _, row in numbered[1:]], columns=columns, dtype=str)
 
 
-def write_tsv(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write a table, tab-separated; the file appears only when it is whole.
+def write_tsv(path: str | Path, frame: pd.DataFrame, separator: str = "\t") -> None:
+    """Write a table, tab-separated unless told otherwise; the file appears only when it is whole.
 
     Cells are written as ``str`` has them, a missing value as nothing.
     """
-    text = frame.to_csv(sep="\t", index=False, lineterminator="\n", na_rep="")
+    text = frame.to_csv(sep=separator, index=False, lineterminator="\n", na_rep="")
     with replacing(Path(path)) as file:
         file.write(text)

@@ -1,0 +1,292 @@
+"""One STAR dialect to another: coordinates counted anew, everything else kept."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.geometry import relion_angles, reverse_axes
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
+from cryoal.io.names import file_stem, series_name, without_pixel_size
+from cryoal.io.placing import centre_of
+from cryoal.io.relion_star import (
+    ANGLES,
+    CENTRED,
+    CORNER,
+    ORIGIN_ANGSTROM,
+    ORIGIN_PIXELS,
+    SUBTOMOGRAM_ANGLES,
+    WARP_M,
+    optics_rows,
+    particle_block,
+)
+from cryoal.io.tomograms import number
+
+log = logging.getLogger(__name__)
+
+STAR_DIALECTS = ("relion3", "relion31", "relion4", "relion5", "warp", "pytom")
+_UNBINNED = "rlnTomoTiltSeriesPixelSize"
+#: Columns that say where and how turned in one dialect and would contradict another.
+_PLACING = {*CENTRED, *CORNER, *WARP_M, *ORIGIN_ANGSTROM, *ORIGIN_PIXELS}
+
+
+def same_layout(first: ParticleSet, second: ParticleSet) -> bool:
+    """Whether both count their coordinates alike, so that their rows fit in one table."""
+    if first.dialect != second.dialect:
+        return False
+    placing = _PLACING | {"rlnTomoName", "rlnMicrographName"}
+    return {c for c in first.table if c in placing} == {c for c in second.table if c in placing}
+
+
+def canonical(particles: ParticleSet) -> bool:
+    """Whether the coordinates are in the columns their dialect is known by."""
+    if particles.dialect == "relion5":
+        return all(column in particles.table for column in CENTRED)
+    return True
+
+
+def as_dialect(
+    particles: ParticleSet,
+    dialect: str,
+    tomograms: Mapping[str, Tomogram],
+    relion_centre: str = "half",
+) -> ParticleSet:
+    """Particles with the table and blocks of another STAR dialect; positions stay what they are.
+
+    Origins are folded into the coordinates and become 0. Columns that mean the same in every
+    dialect, and all unknown ones, stay as they are.
+    """
+    if dialect not in STAR_DIALECTS:
+        raise CryoalError(f"lists cannot be joined as {dialect}; convert them to one dialect first")
+    missing = sorted(set(particles.tomogram.tolist()) - set(tomograms))
+    if missing:
+        raise CryoalError(f"no tomogram {missing[0]!r} is given, so its particles cannot be placed")
+    table = particles.table if len(particles.table) else pd.DataFrame(index=range(len(particles)))
+    kept = table.drop(columns=[c for c in table if c in _PLACING])
+    optics = particles.blocks.get("optics", pd.DataFrame())
+    new: dict[str, list[str]] = {}
+    if dialect in ("relion4", "relion5"):
+        new["rlnTomoName"] = _names(table, "rlnTomoName", particles)
+        kept, optics = _tomo_optics(kept, optics, particles, tomograms, needed=dialect == "relion4")
+    else:
+        kept = _fold_optics(kept, optics) if dialect != "relion31" else kept
+        spare = [*SUBTOMOGRAM_ANGLES, "rlnTomoName", _UNBINNED]
+        if dialect == "warp":
+            spare.append("rlnImagePixelSize")  # would be taken for the unit of the coordinates
+        kept = kept.drop(columns=[c for c in spare if c in kept])
+        new["rlnMicrographName"] = _micrograph_names(particles, dialect)
+        if dialect == "relion31":
+            kept, optics = _image_optics(kept, optics, particles, tomograms)
+        else:
+            optics = pd.DataFrame()
+    new |= _coordinates(particles, dialect, tomograms, kept, optics, relion_centre)
+    new |= _angles(particles, table, kept)
+    if any(c in table for c in (*ORIGIN_ANGSTROM, *ORIGIN_PIXELS)):
+        columns = ORIGIN_PIXELS if dialect == "relion3" else ORIGIN_ANGSTROM
+        new |= {c: ["0.000000"] * len(particles) for c in columns}
+    new |= _marks(particles, dialect, tomograms, kept)
+    kept = kept.drop(columns=[c for c in kept if c in new])
+    front = pd.DataFrame(new, dtype=str)
+    whole = pd.concat([front, kept.reset_index(drop=True)], axis=1)
+    return replace(
+        particles, table=whole, blocks=_blocks(particles, whole, optics, dialect), dialect=dialect
+    )
+
+
+def _text(values: NDArray[np.float64]) -> list[str]:
+    return [f"{value:.6f}" for value in values]
+
+
+def _names(table: pd.DataFrame, column: str, particles: ParticleSet) -> list[str]:
+    names: list[str] = list(table.get(column, particles.tomogram))
+    return names
+
+
+def _micrograph_names(particles: ParticleSet, dialect: str) -> list[str]:
+    """Names for rlnMicrographName.
+
+    A pixel size in the name would make a reader doubt the unit (``relion_star.tell_unit``).
+    """
+    if dialect == "warp":
+        return [f"{series_name(name)}.tomostar" for name in particles.tomogram.tolist()]
+    if dialect == "pytom":
+        return list(map(str, particles.tomogram))
+    return [without_pixel_size(file_stem(name)) for name in particles.tomogram.tolist()]
+
+
+def _per_tomogram(particles: ParticleSet, value: Mapping[str, float]) -> NDArray[np.float64]:
+    return np.array([value[name] for name in particles.tomogram.tolist()], dtype=np.float64)
+
+
+def _voxel_sizes(particles: ParticleSet, tomograms: Mapping[str, Tomogram]) -> NDArray[np.float64]:
+    sizes = {name: tomograms[name].voxel_size for name in set(particles.tomogram.tolist())}
+    return _per_tomogram(particles, sizes)
+
+
+def _unbinned_sizes(
+    particles: ParticleSet, tomograms: Mapping[str, Tomogram]
+) -> NDArray[np.float64]:
+    """Unbinned pixel size of each particle's tomogram; its voxel size where no file states it."""
+    sizes = {}
+    for name in set(particles.tomogram.tolist()):
+        row = tomograms[name].columns or {}
+        sizes[name] = number(row, _UNBINNED, f"tomogram {name}") or tomograms[name].voxel_size
+    return _per_tomogram(particles, sizes)
+
+
+def _coordinates(
+    particles: ParticleSet,
+    dialect: str,
+    tomograms: Mapping[str, Tomogram],
+    kept: pd.DataFrame,
+    optics: pd.DataFrame,
+    relion_centre: str,
+) -> dict[str, list[str]]:
+    xyz = reverse_axes(particles.position)
+    if dialect == "relion5":
+        pixel = _unbinned_sizes(particles, tomograms)
+        for name in np.unique(particles.tomogram).tolist():
+            rows = particles.tomogram == name
+            xyz[rows] -= centre_of(tomograms[name], pixel[rows], relion_centre)
+        columns = CENTRED
+    else:
+        size = _voxel_sizes(particles, tomograms)
+        if dialect == "relion4":
+            size = _stated_sizes(kept, optics)
+        xyz = xyz / size[:, None]
+        columns = CORNER
+    return {column: _text(xyz[:, i]) for i, column in enumerate(columns)}
+
+
+def _stated_sizes(kept: pd.DataFrame, optics: pd.DataFrame) -> NDArray[np.float64]:
+    sizes = np.asarray(pd.to_numeric(optics[_UNBINNED]), dtype=np.float64)  # (groups,)
+    return np.take(sizes, optics_rows(optics, kept, "the particles"))
+
+
+def _angles(
+    particles: ParticleSet, table: pd.DataFrame, kept: pd.DataFrame
+) -> dict[str, list[str]]:
+    """Angles to add or replace: of a set without them, or whose two levels become one."""
+    if particles.rotation is None:
+        return {}
+    levels = all(c in table for c in SUBTOMOGRAM_ANGLES)
+    if all(c in kept for c in ANGLES) and (not levels or SUBTOMOGRAM_ANGLES[0] in kept):
+        return {}
+    angles = relion_angles(particles.rotation)
+    return {column: _text(angles[:, i]) for i, column in enumerate(ANGLES)}
+
+
+def _marks(
+    particles: ParticleSet, dialect: str, tomograms: Mapping[str, Tomogram], kept: pd.DataFrame
+) -> dict[str, list[str]]:
+    """Columns that the target's own programs expect: pixel sizes and the picker's score."""
+    marks: dict[str, list[str]] = {}
+    voxels = _voxel_sizes(particles, tomograms)
+    if dialect == "relion3" and "rlnPixelSize" not in kept and "rlnMagnification" not in kept:
+        image = kept.get("rlnImagePixelSize")
+        sizes = voxels if image is None else np.asarray(pd.to_numeric(image), dtype=np.float64)
+        marks |= {"rlnMagnification": ["10000.0"] * len(kept), "rlnDetectorPixelSize": _text(sizes)}
+    if dialect == "warp":
+        marks["rlnPixelSize"] = _text(voxels)
+    if dialect == "pytom":
+        marks["rlnDetectorPixelSize"] = _text(voxels)
+    column = "rlnLCCmax" if dialect == "pytom" else "rlnAutopickFigureOfMerit"
+    foreign = particles.score_name != column and (
+        dialect in ("warp", "pytom") or not particles.score_name.startswith(("rln", "ptm"))
+    )
+    if particles.score is not None and foreign and column not in kept:
+        marks[column] = _text(particles.score)
+    return marks
+
+
+def _fold_optics(kept: pd.DataFrame, optics: pd.DataFrame) -> pd.DataFrame:
+    """Columns of the optics groups as columns of the particles, for dialects without groups."""
+    if not len(optics) or "rlnOpticsGroup" not in kept or "rlnOpticsGroup" not in optics:
+        return kept
+    at = optics_rows(optics, kept, "the particles")
+    skipped = {*kept.columns, _UNBINNED}
+    new = [c for c in optics.columns if c not in skipped]
+    added = optics.loc[:, new].iloc[at].reset_index(drop=True)
+    return pd.concat([kept.reset_index(drop=True), added], axis=1)
+
+
+def _tomo_optics(
+    kept: pd.DataFrame,
+    optics: pd.DataFrame,
+    particles: ParticleSet,
+    tomograms: Mapping[str, Tomogram],
+    *,
+    needed: bool,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Optics groups that state rlnTomoTiltSeriesPixelSize; as they came where they do."""
+    if _UNBINNED in optics or (not needed and not len(optics)):
+        return kept, optics
+    return _groups_by(kept, optics, _UNBINNED, _unbinned_sizes(particles, tomograms), tomograms)
+
+
+def _image_optics(
+    kept: pd.DataFrame,
+    optics: pd.DataFrame,
+    particles: ParticleSet,
+    tomograms: Mapping[str, Tomogram],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Optics groups that state rlnImagePixelSize; of the tomogram where no images are known."""
+    optics = optics.drop(columns=[c for c in (_UNBINNED,) if c in optics])
+    if "rlnImagePixelSize" in optics:
+        return kept, optics
+    return _groups_by(
+        kept, optics, "rlnImagePixelSize", _voxel_sizes(particles, tomograms), tomograms
+    )
+
+
+def _groups_by(
+    kept: pd.DataFrame,
+    optics: pd.DataFrame,
+    column: str,
+    sizes: NDArray[np.float64],
+    tomograms: Mapping[str, Tomogram],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One optics group for each incoming group and pixel size."""
+    old = kept["rlnOpticsGroup"].tolist() if "rlnOpticsGroup" in kept else ["1"] * len(kept)
+    keys = list(zip(old, _text(sizes), strict=True))
+    order = list(dict.fromkeys(keys))
+    unchanged = len({group for group, _ in order}) == len(order)
+    numbers = {key: key[0] if unchanged else str(i) for i, key in enumerate(order, 1)}
+    known = dict(zip(optics.get("rlnOpticsGroup", []), range(len(optics)), strict=True))
+    example: Mapping[str, str] = next((t.columns for t in tomograms.values() if t.columns), {})
+    rows = []
+    for group, size in order:
+        row = {str(c): str(optics[c].iloc[known[group]]) for c in optics} if group in known else {}
+        if not row:
+            row["rlnOpticsGroupName"] = f"opticsGroup{numbers[group, size]}"
+            for shared in ("rlnSphericalAberration", "rlnVoltage", "rlnAmplitudeContrast"):
+                if shared in example:
+                    row[shared] = example[shared]
+        rows.append({"rlnOpticsGroup": numbers[group, size]} | row
+                    | {"rlnOpticsGroup": numbers[group, size], column: size})  # fmt: skip
+    kept = kept.assign(rlnOpticsGroup=pd.Series([numbers[key] for key in keys], dtype=str).values)
+    return kept, pd.DataFrame(rows, dtype=str).fillna("0")
+
+
+def _blocks(
+    particles: ParticleSet, table: pd.DataFrame, optics: pd.DataFrame, dialect: str
+) -> dict[str, pd.DataFrame]:
+    """Blocks of the new file; RELION 3.0, Warp and pytom-match-pick know one table only."""
+    if dialect in ("relion3", "warp"):
+        return {"": table.iloc[:0]}
+    if dialect == "pytom":
+        return {"particles": table.iloc[:0]}
+    at = particle_block(particles.blocks)
+    others = {n: b for n, b in particles.blocks.items() if n not in (at, "optics")}
+    if dialect != "relion5":
+        others.pop("general", None)
+    blocks = {n: b for n, b in others.items() if n == "general"}
+    if len(optics):
+        blocks["optics"] = optics
+    blocks["particles"] = table.iloc[:0]
+    return blocks | others
