@@ -1,0 +1,241 @@
+"""Densities to put into tomograms: maps from files, or phantoms of known complexes."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.geometry import box_centre, frequencies, radius_grid
+from cryoal.core.labels import JUNK, UNSURE
+from cryoal.simulate.complexes import COMPLEXES, PROTEIN_VOLUME, Complex, all_balls
+
+log = logging.getLogger(__name__)
+
+#: Where a particle is: the voxels above this share of its maximum.
+SUPPORT = 0.1
+
+_SUFFIXES = (".mrc", ".map", ".mrc.gz", ".map.gz", ".mrc.bz2", ".map.bz2")
+
+
+@dataclass(frozen=True)
+class Density:
+    """One complex at the working voxel size, protein positive.
+
+    Attributes
+    ----------
+    name : str
+        The class name.
+    data : (n, n, n) float32
+        n even; the centre of mass lies on voxel ``n // 2``; 1 is about the density of protein.
+    voxel_size : float, Angstrom per voxel
+    diameter : float, Angstrom
+        Of the sphere about the centre of mass that holds 99 % of the support.
+    source : str
+        File or publication it came from.
+    """
+
+    name: str
+    data: NDArray[np.float32]
+    voxel_size: float
+    diameter: float
+    source: str = ""
+
+
+def load_templates(
+    directory: Path, voxel_size: float, names: Sequence[str] | None = None
+) -> list[Density]:
+    """Read every MRC map of a directory as a density at the working voxel size.
+
+    Each map is low-passed to the new Nyquist frequency where that is coarser, moved so that its
+    centre of mass lies on a voxel, resampled by cubic spline, trimmed to its extent, and scaled
+    so that its dense parts (the 99th percentile of its support) are 1: maps of different
+    programs come in different units.
+
+    Parameters
+    ----------
+    directory : Path
+        Holds ``.mrc`` or ``.map`` files, gzip or bzip2 allowed; the file's stem is the class.
+    voxel_size : float, Angstrom per voxel
+    names : sequence of str, optional
+        Only these.
+
+    Raises
+    ------
+    CryoalError
+        No such directory or no map in it; a map without a voxel size (0 or exactly 1.0, what
+        programs write that do not know it), not a volume, flat, or with protein negative.
+    """
+    if not directory.is_dir():
+        raise CryoalError(f"{directory}: no such directory; --templates takes a folder of MRC maps")
+    files = sorted(p for p in directory.iterdir() if p.name.lower().endswith(_SUFFIXES))
+    if not files:
+        raise CryoalError(f"{directory}: holds no map; put .mrc or .map densities there")
+    found: dict[str, Path] = {}
+    for path in files:
+        name = path.name.split(".")[0]
+        if name in found:
+            raise CryoalError(f"{path}: {found[name].name} has the same stem; class names differ")
+        if name in (JUNK, UNSURE):
+            raise CryoalError(f"{path}: {name!r} is a reserved class name; rename the file")
+        found[name] = path
+    if names is not None:
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise CryoalError(
+                f"{directory}: no map is called {missing[0]!r}; there are {', '.join(found)}"
+            )
+        found = {name: found[name] for name in names}
+    return [_template(name, path, voxel_size) for name, path in found.items()]
+
+
+def phantoms(voxel_size: float, names: Sequence[str] | None = None) -> list[Density]:
+    """Densities of well-known complexes, drawn from their published dimensions.
+
+    Protein has the density 1 before the low-pass to about two voxels, the integral follows the
+    published mass, and nothing is random. ``cryoal.simulate.complexes`` holds the table.
+
+    Parameters
+    ----------
+    voxel_size : float, Angstrom per voxel
+    names : sequence of str, optional
+        Only these, in this order.
+
+    Raises
+    ------
+    CryoalError
+        No complex has one of the names.
+    """
+    known = {c.name: c for c in COMPLEXES}
+    chosen = list(known) if names is None else list(names)
+    for name in chosen:
+        if name not in known:
+            raise CryoalError(f"no phantom is called {name!r}; there are {', '.join(known)}")
+    return [_phantom(known[name], voxel_size) for name in chosen]
+
+
+def resample(
+    data: NDArray[np.float32], own: NDArray[np.float64], voxel_size: float
+) -> NDArray[np.float32]:
+    """Bring a map to another voxel size, its centre of mass on the centre of an even cube.
+
+    Parameters
+    ----------
+    data : (Z, Y, X) float, not negative
+    own : (3,) float, zyx, Angstrom per voxel
+        The map's own voxel size; axes may differ.
+    voxel_size : float, Angstrom per voxel
+        Wanted.
+
+    Returns
+    -------
+    (n, n, n) float32, not negative
+    """
+    data = _trim(data, margin=2)
+    ratio = voxel_size / own  # (3,) own voxels per new voxel
+    pad = [(int(np.ceil(2 * r)) + 1,) * 2 for r in ratio]
+    data = np.pad(data, pad)
+    # A Gaussian that is one half at the new Nyquist frequency: no ringing, no negative density.
+    if (ratio > 1.01).any():
+        squared = sum(
+            (f * r) ** 2 for f, r in zip(frequencies(data.shape), ratio, strict=True)
+        )  # in units of the new sampling frequency
+        spectrum = fft.rfftn(data) * np.exp(-np.log(2) * squared / 0.25)
+        data = fft.irfftn(spectrum, s=data.shape)
+    data = np.maximum(data, 0)
+    centre = np.array(ndimage.center_of_mass(data))
+    half = int(np.ceil((np.maximum(centre, np.array(data.shape) - 1 - centre) / ratio).max()))
+    grid = np.arange(-half, half, dtype=np.float64)
+    points = np.meshgrid(*(c + grid * r for c, r in zip(centre, ratio, strict=True)), indexing="ij")
+    new = ndimage.map_coordinates(data.astype(np.float32), points, order=3, mode="constant")
+    return np.maximum(new, 0).astype(np.float32)
+
+
+def diameter_of(data: NDArray[np.float32], voxel_size: float) -> float:
+    """Diameter in Angstrom of the centred sphere with 99 % of the support of (n, n, n) data."""
+    radius = radius_grid(len(data))[data > SUPPORT * data.max()]
+    # Half a voxel from the centres of the outermost voxels to their faces.
+    return float(2 * (np.quantile(radius, 0.99) + 0.5) * voxel_size)
+
+
+def _template(name: str, path: Path, voxel_size: float) -> Density:
+    data, own = _read_map(path)
+    new = resample(np.maximum(data, 0), own, voxel_size)
+    peak = float(np.quantile(new[new > SUPPORT * new.max()], 0.99))
+    new = _cut_to_sphere(new / np.float32(peak))
+    return Density(name, new, voxel_size, diameter_of(new, voxel_size), str(path))
+
+
+def _read_map(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Read a map and its own voxel size, both zyx."""
+    try:
+        with mrcfile.open(path, permissive=False) as file:
+            data = np.asarray(file.data)
+            own = np.array([file.voxel_size[axis] for axis in "zyx"], dtype=np.float64)
+            axes = [int(file.header[key]) for key in ("maps", "mapr", "mapc")]
+    except (ValueError, OSError) as problem:
+        raise CryoalError(f"{path}: is not a readable MRC map ({problem})") from problem
+    if data.ndim != 3 or np.iscomplexobj(data):
+        raise CryoalError(f"{path}: holds {data.ndim}-D {data.dtype} data, expected a real volume")
+    if (own <= 0).any() or np.allclose(own, 1.0, atol=1e-6):
+        raise CryoalError(
+            f"{path}: the header says a voxel of {own[2]:g} A, which programs write that do not "
+            "know it; set the true voxel size in the header (for example with alterheader or "
+            "mrcfile's voxel_size)"
+        )
+    if sorted(axes) == [1, 2, 3] and axes != [3, 2, 1]:
+        data = np.transpose(data, [axes.index(number) for number in (3, 2, 1)])
+    data = data.astype(np.float32)
+    if not np.isfinite(data).all() or data.max() <= 0:
+        raise CryoalError(f"{path}: holds no positive density, or values that are not numbers")
+    if -data.min() > data.max():
+        raise CryoalError(
+            f"{path}: protein seems negative (minimum {data.min():g}, maximum {data.max():g}); "
+            "multiply the map by -1"
+        )
+    return data, own
+
+
+def _phantom(complex_: Complex, voxel_size: float) -> Density:
+    fine = voxel_size / 2
+    balls = all_balls(complex_)
+    reach = float((np.linalg.norm(balls[:, :3], axis=1) + balls[:, 3]).max())
+    box = 2 * (int(reach / fine) + 3)
+    drawn = np.zeros((box,) * 3, dtype=np.float32)
+    for x, y, z, radius in balls:
+        middle = np.array([z, y, x]) / fine + box_centre(box)
+        low = np.floor(middle - radius / fine - 1).astype(int)
+        patch = tuple(slice(a, a + int(2 * radius / fine) + 4) for a in low)
+        z_, y_, x_ = (g - m for g, m in zip(np.ogrid[patch], middle, strict=True))
+        distance = np.sqrt(z_**2 + y_**2 + x_**2)
+        ball = np.clip(radius / fine - distance.astype(np.float32) + 0.5, 0, 1)
+        np.maximum(drawn[patch], ball, out=drawn[patch])
+    # Balls overlap and leave gaps; what counts is that the mass is the published one.
+    drawn *= complex_.mass * 1000 * PROTEIN_VOLUME / (drawn.sum() * fine**3)
+    data = _cut_to_sphere(resample(drawn, np.full(3, fine), voxel_size))
+    return Density(complex_.name, data, voxel_size, diameter_of(data, voxel_size), complex_.source)
+
+
+def _trim(data: NDArray[np.float32], margin: int) -> NDArray[np.float32]:
+    """Cut away what lies below 2 % of the maximum on every side, but for a margin of voxels."""
+    inside = data > 0.02 * data.max()
+    cut = []
+    for axis in range(3):
+        along = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        cut.append(slice(max(along[0] - margin, 0), along[-1] + 1 + margin))
+    return data[tuple(cut)]
+
+
+def _cut_to_sphere(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Trim a centred cube to the sphere of its extent, and clear what lies outside it."""
+    radius = radius_grid(len(data))
+    reach = float(radius[data > 0.02 * data.max()].max()) + 1
+    half = min(int(np.ceil(reach)) + 1, len(data) // 2)
+    middle = box_centre(len(data))
+    cut = (slice(middle - half, middle + half),) * 3
+    return np.where(radius[cut] <= reach, data[cut], 0).astype(np.float32)
