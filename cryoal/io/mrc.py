@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
@@ -34,6 +34,7 @@ _REFUSED = {
 }
 _IMOD_STAMP, _IMOD_STAMP_AT, _IMOD_SIGNED = 1146047817, 152, 1
 _LARGEST_SIDE = 100_000
+ByteOrder = Literal["<", ">"]
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,13 @@ def read_header(path: str | Path) -> MrcHeader:
         raise CryoalError(f"{path}: compressed, so it cannot be memory-mapped; unpack it first")
     if len(raw) < HEADER_BYTES:
         raise CryoalError(f"{path}: {len(raw)} bytes are too few for an MRC header of 1,024")
-    header, remarks = _in_its_byte_order(raw, path)
+    header, order, remarks = _in_its_byte_order(raw, path)
     mode = int(header["mode"])
     if mode in _REFUSED:
         raise CryoalError(f"{path}: {_REFUSED[mode]}; a real-valued volume is needed")
     shape = (int(header["nz"]), int(header["ny"]), int(header["nx"]))
     offset = HEADER_BYTES + int(header["nsymbt"])
-    dtype = np.dtype(_DTYPES[mode]).newbyteorder(header["mode"].dtype.byteorder)
+    dtype = np.dtype(_DTYPES[mode]).newbyteorder(order)
     needed = offset + math.prod(shape) * dtype.itemsize
     if size < needed:
         raise CryoalError(
@@ -103,7 +104,7 @@ def read_header(path: str | Path) -> MrcHeader:
     if size > needed:
         remarks.append(f"{size - needed} bytes after the data are ignored")
     if mode == 0:
-        dtype, remark = _signed_or_unsigned(path, header, shape, offset)
+        dtype, remark = _signed_or_unsigned(path, header, order, shape, offset)
         remarks += [remark] if remark else []
     if (int(header["mapc"]), int(header["mapr"]), int(header["maps"])) not in (
         (1, 2, 3),
@@ -126,10 +127,10 @@ def read_header(path: str | Path) -> MrcHeader:
     )
 
 
-def _in_its_byte_order(raw: bytes, path: Path) -> tuple[Any, list[str]]:
-    """Header in the byte order that its machine stamp, or else its own numbers, speak for."""
+def _in_its_byte_order(raw: bytes, path: Path) -> tuple[Any, ByteOrder, list[str]]:
+    """Header, and its byte order: as its machine stamp, or else its own numbers, have it."""
     stamp = raw[212:214]
-    orders = "><" if stamp == b"\x11\x11" else "<>"
+    orders: tuple[ByteOrder, ByteOrder] = (">", "<") if stamp == b"\x11\x11" else ("<", ">")
     remarks = []
     for order in orders:
         header = np.frombuffer(raw, dtype=HEADER_DTYPE.newbyteorder(order))[0]
@@ -143,7 +144,7 @@ def _in_its_byte_order(raw: bytes, path: Path) -> tuple[Any, list[str]]:
         remarks.append("no 'MAP' in the header")
     if stamp not in (b"DD", b"DA", b"\x11\x11") or order != orders[0]:
         remarks.append("its machine stamp is wrong; byte order taken from the numbers")
-    return header, remarks
+    return header, order, remarks
 
 
 def _voxel_sizes(header: Any) -> NDArray[np.float64]:
@@ -163,7 +164,7 @@ def _volumes(header: Any) -> int:
 
 
 def _signed_or_unsigned(
-    path: Path, header: Any, shape: tuple[int, int, int], offset: int
+    path: Path, header: Any, order: str, shape: tuple[int, int, int], offset: int
 ) -> tuple[np.dtype[Any], str]:
     """Type of mode 0 bytes: IMOD's flag, else the header's minimum and maximum, else smoothness.
 
@@ -172,7 +173,6 @@ def _signed_or_unsigned(
     """
     signed, unsigned = np.dtype("i1"), np.dtype("u1")
     raw = header.tobytes()
-    order = "<" if header["mode"].dtype.byteorder in "=<|" else ">"
     stamp, flags = np.frombuffer(raw, dtype=f"{order}i4", count=2, offset=_IMOD_STAMP_AT)
     if stamp == _IMOD_STAMP:
         return (signed, "") if flags & _IMOD_SIGNED else (unsigned, "")
