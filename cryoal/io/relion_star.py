@@ -148,11 +148,11 @@ def tell_unit(
         return "centred_angstrom", "columns rlnCenteredCoordinateX/Y/ZAngst"
     if all(c in table for c in WARP_M):
         return "angstrom", "columns wrpCoordinateX1/Y1/Z1 (M)"
+    if any(column in table for column in LCC):
+        return "voxel", "column rlnLCCmax (pytom-match-pick counts voxels of the searched volume)"
     xyz = numbers(table, CORNER, path)
     if xyz.min() >= 0 and xyz.max() <= 1 and (xyz % 1 != 0).any():
         return "fraction", "all coordinates lie between 0 and 1 (Warp's template matching)"
-    if any(column in table for column in LCC):
-        return "voxel", "column rlnLCCmax (pytom-match-pick counts voxels of the searched volume)"
     image = image_pixel_size(optics)
     known = bool(np.isfinite(image).all())
     if known and _of_warp(table):
