@@ -50,7 +50,8 @@ class Complex:
 def all_balls(complex_: Complex) -> NDArray[np.float64]:
     """Every ball after symmetry: (M, 4) x, y, z, radius in Angstrom."""
     unit = np.array(complex_.balls, dtype=np.float64).reshape(-1, 4)
-    group = Rotation.create_group(complex_.symmetry).as_matrix()  # (G, 3, 3)
+    # The stubs list only example groups.
+    group = Rotation.create_group(complex_.symmetry).as_matrix()  # type: ignore[arg-type]
     places = np.einsum("gij,nj->gni", group, unit[:, :3]).reshape(-1, 3)
     copies = np.column_stack([places, np.tile(unit[:, 3], len(group))])
     return np.vstack([copies, np.array(complex_.extra, dtype=np.float64).reshape(-1, 4)])
@@ -68,7 +69,7 @@ _SMALL_SUBUNIT: tuple[Ball, ...] = (
 )  # fmt: skip
 """Body, spur, platform, head, beak and neck."""
 
-#: Ordered so that the first few differ clearly and stay small: `--classes 5` takes the first five.
+#: Ordered so that `--classes 5` takes five that differ clearly and are no larger than a ribosome.
 COMPLEXES: tuple[Complex, ...] = (
     Complex(
         "ribosome_70s", 2300, (250, 210, 200), "C1", (*_LARGE_SUBUNIT, *_SMALL_SUBUNIT),
@@ -79,19 +80,20 @@ COMPLEXES: tuple[Complex, ...] = (
         "T. acidophilum 20S: 148 x 113 A, 28 subunits, about 700 kDa; Loewe et al. 1995, PDB 1PMA",
     ),
     Complex(
-        "apoferritin", 480, (122, 122, 122), "O", ((40, 22, 16, 13.5), (30, 36, 12, 13.5)),
+        "thyroglobulin", 660, (250, 160, 110), "C2",
+        ((28, 18, 0, 31), (66, 34, 14, 29), (100, 8, -4, 25), (58, -18, -22, 30),
+         (16, -52, 16, 27), (86, 40, -22, 22), (40, 10, 30, 24)),
+        "Human dimer: 660 kDa, 250 x 160 x 110 A; Coscia et al. 2020, PDB 6SCJ",
+    ),
+    Complex(
+        "apoferritin", 480, (122, 122, 122), "O",
+        ((43, 22, 14, 13), (33, 36, 12, 13), (14, 18, 43, 10)),
         "24 subunits of 20 kDa, 120 A outside, 80 A cavity; PDB 2FHA",
     ),
     Complex(
         "groel", 800, (146, 137, 137), "D7",
         ((47, 0, 19, 20), (48, 8, 40, 14), (46, 2, 56, 17)),
         "E. coli GroEL: 14 x 57 kDa, 146 A high, 137 A wide; Braig et al. 1994, PDB 1OEL",
-    ),
-    Complex(
-        "thyroglobulin", 660, (250, 160, 110), "C2",
-        ((28, 18, 0, 31), (66, 34, 14, 29), (100, 8, -4, 25), (58, -18, -22, 30),
-         (16, -52, 16, 27), (86, 40, -22, 22), (40, 10, 30, 24)),
-        "Human dimer: 660 kDa, 250 x 160 x 110 A; Coscia et al. 2020, PDB 6SCJ",
     ),
     Complex(
         "ms2_capsid", 2500, (285, 285, 285), "I",

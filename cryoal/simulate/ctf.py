@@ -59,8 +59,10 @@ def transfer(k: NDArray[np.floating], ctf: Ctf) -> NDArray[np.floating]:
     lam = wavelength(ctf.voltage)
     aberration = math.pi / 2 * ctf.spherical_aberration * 1e7 * lam**3
     phase = k2 * (math.pi * lam * ctf.defocus) - k2**2 * aberration
-    value = np.sin(phase + math.asin(ctf.amplitude_contrast)) * np.exp(-ctf.b_factor / 4 * k2)
-    return np.abs(value) if ctf.state == "phase-flipped" else value
+    value: NDArray[np.floating] = np.sin(phase + math.asin(ctf.amplitude_contrast)) * np.exp(
+        -ctf.b_factor / 4 * k2
+    )
+    return np.absolute(value) if ctf.state == "phase-flipped" else value
 
 
 def transfer_volume(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
@@ -13,6 +12,7 @@ from scipy import fft, ndimage
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_centre, frequencies, radius_grid
 from cryoal.core.labels import JUNK, UNSURE
+from cryoal.io.mrc import open_volume, read_header
 from cryoal.simulate.complexes import COMPLEXES, PROTEIN_VOLUME, Complex, all_balls
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def load_templates(
     Parameters
     ----------
     directory : Path
-        Holds ``.mrc`` or ``.map`` files, gzip or bzip2 allowed; the file's stem is the class.
+        Holds ``.mrc`` or ``.map`` files; the file's stem is the class.
     voxel_size : float, Angstrom per voxel
     names : sequence of str, optional
         Only these.
@@ -119,16 +119,14 @@ def phantoms(voxel_size: float, names: Sequence[str] | None = None) -> list[Dens
     return [_phantom(known[name], voxel_size) for name in chosen]
 
 
-def resample(
-    data: NDArray[np.float32], own: NDArray[np.float64], voxel_size: float
-) -> NDArray[np.float32]:
+def resample(data: NDArray[np.float32], own: float, voxel_size: float) -> NDArray[np.float32]:
     """Bring a map to another voxel size, its centre of mass on the centre of an even cube.
 
     Parameters
     ----------
     data : (Z, Y, X) float, not negative
-    own : (3,) float, zyx, Angstrom per voxel
-        The map's own voxel size; axes may differ.
+    own : float, Angstrom per voxel
+        The map's own.
     voxel_size : float, Angstrom per voxel
         Wanted.
 
@@ -137,21 +135,18 @@ def resample(
     (n, n, n) float32, not negative
     """
     data = _trim(data, margin=2)
-    ratio = voxel_size / own  # (3,) own voxels per new voxel
-    pad = [(int(np.ceil(2 * r)) + 1,) * 2 for r in ratio]
-    data = np.pad(data, pad)
+    ratio = voxel_size / own  # own voxels per new voxel
+    data = np.pad(data, int(np.ceil(2 * ratio)) + 1)
     # A Gaussian that is one half at the new Nyquist frequency: no ringing, no negative density.
-    if (ratio > 1.01).any():
-        squared = sum(
-            (f * r) ** 2 for f, r in zip(frequencies(data.shape), ratio, strict=True)
-        )  # in units of the new sampling frequency
-        spectrum = fft.rfftn(data) * np.exp(-np.log(2) * squared / 0.25)
+    if ratio > 1.01:
+        kz, ky, kx = (f * ratio for f in frequencies(data.shape))
+        spectrum = fft.rfftn(data) * np.exp(-4 * np.log(2) * (kz**2 + ky**2 + kx**2))
         data = fft.irfftn(spectrum, s=data.shape)
     data = np.maximum(data, 0)
     centre = np.array(ndimage.center_of_mass(data))
     half = int(np.ceil((np.maximum(centre, np.array(data.shape) - 1 - centre) / ratio).max()))
     grid = np.arange(-half, half, dtype=np.float64)
-    points = np.meshgrid(*(c + grid * r for c, r in zip(centre, ratio, strict=True)), indexing="ij")
+    points = np.meshgrid(*(c + grid * ratio for c in centre), indexing="ij")
     new = ndimage.map_coordinates(data.astype(np.float32), points, order=3, mode="constant")
     return np.maximum(new, 0).astype(np.float32)
 
@@ -171,26 +166,21 @@ def _template(name: str, path: Path, voxel_size: float) -> Density:
     return Density(name, new, voxel_size, diameter_of(new, voxel_size), str(path))
 
 
-def _read_map(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Read a map and its own voxel size, both zyx."""
-    try:
-        with mrcfile.open(path, permissive=False) as file:
-            data = np.asarray(file.data)
-            own = np.array([file.voxel_size[axis] for axis in "zyx"], dtype=np.float64)
-            axes = [int(file.header[key]) for key in ("maps", "mapr", "mapc")]
-    except (ValueError, OSError) as problem:
-        raise CryoalError(f"{path}: is not a readable MRC map ({problem})") from problem
-    if data.ndim != 3 or np.iscomplexobj(data):
-        raise CryoalError(f"{path}: holds {data.ndim}-D {data.dtype} data, expected a real volume")
-    if (own <= 0).any() or np.allclose(own, 1.0, atol=1e-6):
+def _read_map(path: Path) -> tuple[NDArray[np.float32], float]:
+    """Read a map and its own voxel size in Angstrom."""
+    header = read_header(path)
+    own = header.voxel_size
+    if own <= 0 or abs(own - 1) < 1e-6:
         raise CryoalError(
-            f"{path}: the header says a voxel of {own[2]:g} A, which programs write that do not "
-            "know it; set the true voxel size in the header (for example with alterheader or "
-            "mrcfile's voxel_size)"
+            f"{path}: the header says a voxel of {own:g} A, which programs write that do not "
+            "know it; set the true voxel size in the header (for example with IMOD's "
+            "'alterheader -del', or mrcfile's voxel_size)"
         )
-    if sorted(axes) == [1, 2, 3] and axes != [3, 2, 1]:
-        data = np.transpose(data, [axes.index(number) for number in (3, 2, 1)])
-    data = data.astype(np.float32)
+    if not header.cubic or header.volumes > 1 or min(header.shape) < 2:
+        raise CryoalError(f"{path}: is not one volume of cubic voxels; a template must be")
+    for remark in header.remarks:
+        log.info("%s: %s", path, remark)
+    data = np.array(open_volume(path), dtype=np.float32)
     if not np.isfinite(data).all() or data.max() <= 0:
         raise CryoalError(f"{path}: holds no positive density, or values that are not numbers")
     if -data.min() > data.max():
@@ -217,7 +207,7 @@ def _phantom(complex_: Complex, voxel_size: float) -> Density:
         np.maximum(drawn[patch], ball, out=drawn[patch])
     # Balls overlap and leave gaps; what counts is that the mass is the published one.
     drawn *= complex_.mass * 1000 * PROTEIN_VOLUME / (drawn.sum() * fine**3)
-    data = _cut_to_sphere(resample(drawn, np.full(3, fine), voxel_size))
+    data = _cut_to_sphere(resample(drawn, fine, voxel_size))
     return Density(complex_.name, data, voxel_size, diameter_of(data, voxel_size), complex_.source)
 
 

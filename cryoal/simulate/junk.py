@@ -165,7 +165,7 @@ def _shell(radius: float, voxel_size: float) -> Cluster:
 
 
 def _directions(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """n random directions: (n, 3) of length 1."""
+    """Draw n random directions: (n, 3) of length 1."""
     vectors = rng.normal(size=(n, 3))
     unit: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit

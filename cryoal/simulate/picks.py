@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from cryoal.core.geometry import frequencies, radius_grid, sampled_region
 from cryoal.core.labels import JUNK
 from cryoal.simulate.ctf import Ctf, transfer_volume
 from cryoal.simulate.density import Density
-from cryoal.simulate.scene import Scene, rotated
+from cryoal.simulate.scene import Scene, margin_for, rotated
 
 PICKERS = ("perfect", "jittered", "matched")
 
@@ -137,6 +138,7 @@ def matched_picks(
     transfer *= sampled_region(shape, tilt_range, tilt_axis)
     spectrum = fft.rfftn(small)
     turns = max(ORIENTATIONS // len(densities), 1)
+    edge = margin_for(densities) // 2 - 1  # beyond it no box fits, and nothing was placed
     found, scores = [], []
     for density in densities:
         diameter = density.diameter / voxel_size
@@ -149,10 +151,10 @@ def matched_picks(
             np.maximum(best, fft.irfftn(spectrum * kernel.conj(), s=shape) / norm, out=best)
         inside = 4 / 3 * np.pi * (diameter / 2) ** 3
         score = best / (deviation * np.sqrt(inside))
-        peaks = _peaks(score, diameter, edge=int(0.5 * diameter))
+        peaks = _peaks(score, diameter, edge)
         found.append(peaks)
         scores.append(score[tuple(peaks.T)])
-    positions = 2.0 * np.concatenate(found)
+    positions = np.concatenate(found).astype(np.float64) * 2
     value = np.concatenate(scores).astype(np.float64)
     reach = HIT_SHARE * np.repeat(
         [d.diameter / d.voxel_size for d in densities], [len(p) for p in found]
@@ -176,24 +178,26 @@ def truth_by_distance(
 def _halved(volume: NDArray[np.float32]) -> NDArray[np.float32]:
     """Halve every (even) side by cropping in Fourier space; voxel i lies on voxel 2 i."""
     z, y, x = (n // 2 for n in volume.shape)
-    spectrum = fft.rfftn(volume)
+    spectrum: NDArray[Any] = fft.rfftn(volume)
     spectrum = np.concatenate([spectrum[: (z + 1) // 2], spectrum[-(z // 2) :]])
     spectrum = np.concatenate([spectrum[:, : (y + 1) // 2], spectrum[:, -(y // 2) :]], axis=1)
     shape = (z, y, x)
     spectrum = spectrum[:, :, : x // 2 + 1]
     # The mean, and what is longer than most particles, carries no shape.
-    spectrum *= sum(f**2 for f in frequencies(shape)) > (1 / 60) ** 2
-    halved: NDArray[np.float32] = fft.irfftn(spectrum, s=shape) / 8
-    return halved
+    kz, ky, kx = frequencies(shape)
+    spectrum *= kz**2 + ky**2 + kx**2 > (1 / 60) ** 2
+    halved: NDArray[np.float32] = fft.irfftn(spectrum, s=shape)
+    return halved / np.float32(8)
 
 
 def _templates(
     density: Density, turns: int, shape: tuple[int, ...], rng: np.random.Generator
 ) -> list[NDArray[np.float32]]:
     """Randomly turned templates at half size, centred on voxel 0 of an array of this shape."""
-    soft = ndimage.gaussian_filter(density.data, 0.8)  # against aliasing at every second voxel
-    coarse = np.ascontiguousarray(soft[len(soft) // 2 % 2 :: 2, :, :][:, len(soft) // 2 % 2 :: 2])
-    coarse = coarse[:, :, len(soft) // 2 % 2 :: 2]
+    # Against aliasing when every second voxel is kept.
+    soft = ndimage.gaussian_filter(density.data, 0.8)
+    start = len(soft) // 2 % 2  # so that the centre is one of the voxels kept
+    coarse = soft[start::2, start::2, start::2]
     box = len(coarse) + len(coarse) % 2
     middle = len(soft) // 2 // 2
     coarse = np.pad(coarse, (box // 2 - middle, box - len(coarse) - (box // 2 - middle)))
@@ -219,8 +223,9 @@ def _local_deviation(
     volume = fft.irfftn(spectrum, s=shape)
     mean = fft.irfftn(spectrum * kernel, s=shape)
     square = fft.irfftn(fft.rfftn(volume**2) * kernel, s=shape)
-    deviation = np.sqrt(np.maximum(square - mean**2, 0))
-    return np.maximum(deviation, 0.1 * deviation.mean()).astype(np.float32)
+    deviation: NDArray[np.float32] = np.sqrt(np.maximum(square - mean**2, 0))
+    floored: NDArray[np.float32] = np.maximum(deviation, np.float32(0.1) * deviation.mean())
+    return floored
 
 
 def _peaks(score: NDArray[np.float32], diameter: float, edge: int) -> NDArray[np.intp]:
@@ -239,6 +244,8 @@ def _thinned(
     positions: NDArray[np.float64], scores: NDArray[np.float64], reach: NDArray[np.float64]
 ) -> NDArray[np.intp]:
     """Rows, best first, without those within reach of a better one."""
+    if not len(positions):
+        return np.array([], dtype=np.intp)
     tree = cKDTree(positions)
     alive = np.ones(len(positions), dtype=bool)
     kept = []

@@ -129,7 +129,8 @@ def shape_for(
 
 def support_of(density: Density) -> NDArray[np.bool_]:
     """Where a density exceeds a tenth of its maximum: (n, n, n)."""
-    return density.data > SUPPORT * density.data.max()
+    inside: NDArray[np.bool_] = density.data > SUPPORT * density.data.max()
+    return inside
 
 
 def rotated(

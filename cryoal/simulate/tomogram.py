@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Imaged:
     signal : (Z, Y, X) float32
         The particles alone, noise-free, after CTF and wedge, in the same units; protein positive.
     snr : float
-        Realised; infinite without noise.
+        Realised; by `SNR_DEFINITION`.
     """
 
     volume: NDArray[np.float32]
@@ -119,20 +120,25 @@ def image(
     measured = sampled_region(shape, tilt_range, tilt_axis)
     seen = transfer_volume(shape, voxel_size, ctf)
     seen *= measured
-    signal = fft.irfftn(fft.rfftn(scene.particles) * seen, s=shape)
-    noise = fft.rfftn(rng.standard_normal(shape, dtype=np.float32))
-    noise *= measured
-    noise = fft.irfftn(noise, s=shape)
+    signal = _filtered(scene.particles, seen)
+    noise = _filtered(rng.standard_normal(shape, dtype=np.float32), measured)
     inside = scene.particles > SUPPORT * scene.particles.max()
     # Noise is brought to 1 and the signal to it, so that tomograms of one set share a scale.
     noise /= noise.std(dtype=np.float64)
     scale = np.float32(np.sqrt(snr / signal[inside].var(dtype=np.float64)))
-    volume = noise
-    realised = float((scale * signal[inside]).var(dtype=np.float64) / noise.var(dtype=np.float64))
     signal *= scale
-    volume = noise + signal
+    realised = float(signal[inside].var(dtype=np.float64) / noise.var(dtype=np.float64))
+    volume = signal + noise
     if scene.other.any():
-        volume += scale * fft.irfftn(fft.rfftn(scene.other) * seen, s=shape)
+        volume += scale * _filtered(scene.other, seen)
     if contrast == "dark":
         np.negative(volume, out=volume)
     return Imaged(volume, signal, realised)
+
+
+def _filtered(volume: NDArray[np.float32], transfer: NDArray[Any]) -> NDArray[np.float32]:
+    """Multiply a volume's spectrum, in the layout of ``rfftn``."""
+    spectrum = fft.rfftn(volume)
+    spectrum *= transfer
+    filtered: NDArray[np.float32] = fft.irfftn(spectrum, s=volume.shape, overwrite_x=True)
+    return filtered

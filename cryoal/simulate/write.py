@@ -8,31 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import tomli_w
 from numpy.typing import NDArray
 
 from cryoal import __version__
 from cryoal.core.errors import CryoalError
-from cryoal.core.geometry import relion_angles, reverse_axes
 from cryoal.core.labels import JUNK
-from cryoal.io.files import replacing
 from cryoal.io.mrc import write_volume
-from cryoal.io.star import write_star
-from cryoal.io.tsv import write_tsv
-from cryoal.simulate.ctf import CTF_STATES, Ctf
-from cryoal.simulate.density import Density, load_templates, phantoms
-from cryoal.simulate.picks import JITTER, PICKERS, Picks, known_picks, matched_picks
-from cryoal.simulate.scene import Scene, margin_for, shape_for
+from cryoal.simulate.ctf import Ctf
+from cryoal.simulate.files import (
+    write_particles,
+    write_placed,
+    write_settings,
+    write_tilts,
+    write_tomograms,
+)
+from cryoal.simulate.picks import JITTER, Picks, known_picks, matched_picks
+from cryoal.simulate.scene import Scene, shape_for
+from cryoal.simulate.settings import check_settings, check_shape, choose_densities
 from cryoal.simulate.tomogram import SNR_DEFINITION, build_scene, image
 
 log = logging.getLogger(__name__)
-
-#: The tilt series' pixels in a tomogram's voxel, so that readers meet a binning.
-BINNING = 4
-
-#: Angle between two views, degrees; only the ends matter here.
-TILT_STEP = 3.0
 
 DEFOCUS_RANGE = (20_000.0, 50_000.0)  # Angstrom
 AMPLITUDE_CONTRAST_RANGE = (0.07, 0.10)
@@ -126,9 +121,19 @@ def simulate(
         Settings that cannot be, templates that cannot be read or do not fit, more particles than
         fit, a folder that holds something else.
     """
-    _check(tomograms, per_tomogram, snr, imbalance, junk, picks, voxel_size, tilt_range, contrast,
-           ctf_state)  # fmt: skip
-    densities = _densities(templates, voxel_size, classes, largest)
+    check_settings(
+        tomograms=tomograms,
+        per_tomogram=per_tomogram,
+        snr=snr,
+        imbalance=imbalance,
+        junk=junk,
+        picks=picks,
+        voxel_size=voxel_size,
+        tilt_range=tilt_range,
+        contrast=contrast,
+        ctf_state=ctf_state,
+    )
+    densities = choose_densities(templates, voxel_size, classes, largest)
     n_junk = round(junk * per_tomogram)
     dealt, *seeds = np.random.SeedSequence(seed).spawn(tomograms + 1)
     plan = deal_classes(
@@ -139,7 +144,7 @@ def simulate(
         # The fullest tomogram of each class at once is more than any holds: scale to the true size.
         share = (per_tomogram - n_junk) / max(fullest.sum(), 1)
         shape = shape_for(densities, np.ceil(fullest * max(share, 0.75)).astype(int), n_junk)
-    _check_shape(shape, densities)
+    check_shape(shape, densities)
     settings: dict[str, Any] = {
         "format": 1,
         "cryoal": __version__,
@@ -178,19 +183,19 @@ def simulate(
         else:
             found = known_picks(scene, rng, jitter=JITTER if picks == "jittered" else 0.0)
         write_volume(out / "tomograms" / f"{name}.mrc", imaged.volume, voxel_size)
-        _write_tilts(out / "tilt_series" / f"{name}.star", name, tilt_range, ctf)
+        write_tilts(out / "tilt_series" / f"{name}.star", name, tilt_range, ctf)
         lists.append(found)
         scenes.append(scene)
         optics.append(ctf)
         realised.append(imaged.snr)
         if progress is not None:
             progress(i + 1, tomograms)
-    _write_tomograms(out / "tomograms.star", names, shape, voxel_size)
-    labels = _write_particles(out, names, lists, shape, voxel_size)
-    _write_placed(out / "placed.tsv", names, scenes, voxel_size)
+    write_tomograms(out / "tomograms.star", names, shape, voxel_size)
+    labels = write_particles(out, names, lists, shape, voxel_size)
+    write_placed(out / "placed.tsv", names, scenes, voxel_size)
     order = [d.name for d in densities]
     counts = {name: int((labels == name).sum()) for name in (*order, JUNK)}
-    _write_settings(
+    write_settings(
         out,
         settings
         | {
@@ -239,78 +244,6 @@ def deal_classes(
     return everyone.reshape(tomograms, each).astype(np.intp)
 
 
-def _check(
-    tomograms: int,
-    per_tomogram: int,
-    snr: float,
-    imbalance: float,
-    junk: float,
-    picks: str,
-    voxel_size: float,
-    tilt_range: tuple[float, float],
-    contrast: str,
-    ctf_state: str,
-) -> None:
-    wrong = [
-        (tomograms < 1 or per_tomogram < 1, "at least one tomogram and one pick are needed"),
-        (not 0 < snr < np.inf, f"a signal-to-noise ratio of {snr:g} cannot be; try 0.1"),
-        (not 1 <= imbalance < np.inf, f"an imbalance of {imbalance:g} cannot be; 1 is balanced"),
-        (not 0 <= junk < 1, f"a junk share of {junk:g} cannot be; 0.3 is three picks in ten"),
-        (round(junk * per_tomogram) >= per_tomogram, "every pick would be junk; ask for less"),
-        (picks not in PICKERS, f"no picker is called {picks!r}; there are {', '.join(PICKERS)}"),
-        (not 0 < voxel_size < np.inf, f"a voxel of {voxel_size:g} A cannot be; try 10"),
-        (
-            not -90 < tilt_range[0] < tilt_range[1] < 90,
-            f"a tilt range of {tilt_range[0]:g} to {tilt_range[1]:g} degrees cannot be; "
-            "the usual one is -60 60",
-        ),
-        (contrast not in ("dark", "bright"), f"contrast is dark or bright, not {contrast!r}"),
-        (ctf_state not in CTF_STATES, f"the CTF is {' or '.join(CTF_STATES)}, not {ctf_state!r}"),
-    ]
-    for is_wrong, message in wrong:
-        if is_wrong:
-            raise CryoalError(message)
-
-
-def _densities(
-    templates: Path | None,
-    voxel_size: float,
-    classes: int | Sequence[str] | None,
-    largest: float | None,
-) -> list[Density]:
-    names = None if classes is None or isinstance(classes, int) else list(classes)
-    if templates is None:
-        densities = phantoms(voxel_size, names)
-    else:
-        densities = load_templates(templates, voxel_size, names)
-    if largest is not None:
-        fitting = [d for d in densities if d.diameter <= largest]
-        if not fitting:
-            smallest = min(d.diameter for d in densities)
-            raise CryoalError(
-                f"no class is as small as {largest:g} A; the smallest measures {smallest:.0f} A"
-            )
-        densities = fitting
-    if isinstance(classes, int):
-        if not 1 <= classes <= len(densities):
-            raise CryoalError(f"{classes} classes were asked for; there are {len(densities)}")
-        densities = densities[:classes]
-    return densities
-
-
-def _check_shape(shape: tuple[int, int, int], densities: Sequence[Density]) -> None:
-    big = max(densities, key=lambda d: d.diameter)
-    needed = 2 * margin_for(densities) + 1
-    if min(shape) < needed:
-        z, y, x = shape
-        raise CryoalError(
-            f"a tomogram of {x} x {y} x {z} voxels (x, y, z) is too small for {big.name!r} of "
-            f"{big.diameter:.0f} A and a box around it; every side needs {needed} voxels"
-        )
-    if any(n % 2 for n in shape):
-        raise CryoalError(f"a tomogram has even sides; {shape} does not")
-
-
 def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Make the folder ours, or refuse it; remove the lists of an earlier simulation."""
     if out.exists() and not out.is_dir():
@@ -330,105 +263,4 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         for i in range(settings["tomograms"] + 1, int(ours["tomograms"]) + 1):
             (out / "tomograms" / f"TS_{i:03d}.mrc").unlink(missing_ok=True)
             (out / "tilt_series" / f"TS_{i:03d}.star").unlink(missing_ok=True)
-    _write_settings(out, settings)
-
-
-def _write_settings(out: Path, settings: dict[str, Any]) -> None:
-    with replacing(out / "simulation.toml") as file:
-        file.write(tomli_w.dumps(settings))
-
-
-def _write_tilts(path: Path, name: str, tilt_range: tuple[float, float], ctf: Ctf) -> None:
-    n = max(round((tilt_range[1] - tilt_range[0]) / TILT_STEP), 1) + 1
-    angles = np.linspace(*tilt_range, n)
-    table = pd.DataFrame(
-        {
-            "rlnTomoNominalStageTiltAngle": [f"{a:.3f}" for a in angles],
-            "rlnDefocusU": f"{ctf.defocus:.1f}",
-            "rlnDefocusV": f"{ctf.defocus:.1f}",
-            "rlnDefocusAngle": "0.0",
-        }
-    )
-    write_star(path, {name: table})
-
-
-def _write_tomograms(
-    path: Path, names: list[str], shape: tuple[int, int, int], voxel_size: float
-) -> None:
-    z, y, x = shape
-    table = pd.DataFrame({"rlnTomoName": names})
-    for column, value in {
-        "rlnVoltage": "300.0",
-        "rlnSphericalAberration": "2.7",
-        "rlnAmplitudeContrast": "0.1",
-        "rlnTomoHand": "-1.0",
-        "rlnOpticsGroupName": "opticsGroup1",
-        "rlnTomoTiltSeriesPixelSize": f"{voxel_size / BINNING:.6f}",
-        "rlnTomoTomogramBinning": f"{BINNING:.6f}",
-        "rlnTomoSizeX": x * BINNING,
-        "rlnTomoSizeY": y * BINNING,
-        "rlnTomoSizeZ": z * BINNING,
-    }.items():
-        table[column] = value
-    table["rlnTomoTiltSeriesStarFile"] = [f"tilt_series/{name}.star" for name in names]
-    table["rlnTomoReconstructedTomogram"] = [f"tomograms/{name}.mrc" for name in names]
-    write_star(path, {"global": table}, "version 50001")
-
-
-def _write_particles(
-    out: Path,
-    names: list[str],
-    lists: list[Picks],
-    shape: tuple[int, int, int],
-    voxel_size: float,
-) -> NDArray[np.str_]:
-    """Write particles.star and truth.tsv, and return the labels."""
-    tables = []
-    for name, picks in zip(names, lists, strict=True):
-        # RELION 5 counts from the centre N / 2 (`core.geometry.relion_uncentred`).
-        centred = reverse_axes((picks.positions - np.array(shape) / 2) * voxel_size)
-        table = pd.DataFrame({"rlnTomoName": name}, index=range(len(centred)))
-        table["rlnTomoParticleName"] = [f"{name}/{n}" for n in range(1, len(centred) + 1)]
-        for axis, column in zip("XYZ", centred.T, strict=True):
-            table[f"rlnCenteredCoordinate{axis}Angst"] = [f"{v:.3f}" for v in column]
-        if picks.rotations is not None and len(centred):
-            angles = relion_angles(picks.rotations).T
-            for angle, column in zip(("Rot", "Tilt", "Psi"), angles, strict=True):
-                table[f"rlnAngle{angle}"] = [f"{v:.3f}" for v in column]
-        table["rlnAutopickFigureOfMerit"] = [f"{v:.4f}" for v in picks.scores]
-        table["rlnOpticsGroup"] = "1"
-        tables.append(table)
-    particles = pd.concat(tables, ignore_index=True)
-    optics = pd.DataFrame(
-        {
-            "rlnOpticsGroup": ["1"],
-            "rlnOpticsGroupName": ["opticsGroup1"],
-            "rlnSphericalAberration": ["2.7"],
-            "rlnVoltage": ["300.0"],
-            "rlnAmplitudeContrast": ["0.1"],
-            "rlnTomoTiltSeriesPixelSize": [f"{voxel_size / BINNING:.6f}"],
-        }
-    )
-    write_star(out / "particles.star", {"optics": optics, "particles": particles}, "version 50001")
-    labels = np.concatenate([picks.labels for picks in lists])
-    write_tsv(
-        out / "truth.tsv", pd.DataFrame({"id": particles["rlnTomoParticleName"], "label": labels})
-    )
-    return labels
-
-
-def _write_placed(path: Path, names: list[str], scenes: list[Scene], voxel_size: float) -> None:
-    """Write what truly lies in the tomograms, whether picked or not, and the kinds of junk."""
-    tables = []
-    for name, scene in zip(names, scenes, strict=True):
-        what = [scene.labels, *(np.full(len(p), kind) for kind, p in scene.junk.items())]
-        where = np.concatenate([scene.positions, *scene.junk.values()]) * voxel_size
-        angles = np.full((len(where), 3), "", dtype=object)
-        for row, values in enumerate(relion_angles(scene.rotations)):
-            angles[row] = [f"{v:.3f}" for v in values]
-        table = pd.DataFrame({"tomogram": name, "what": np.concatenate(what)})
-        for axis, column in zip("zyx", where.T, strict=True):
-            table[f"{axis}_angstrom"] = [f"{v:.3f}" for v in column]
-        table[["rot", "tilt", "psi"]] = angles
-        tables.append(table)
-    write_tsv(path, pd.concat(tables, ignore_index=True))
+    write_settings(out, settings)
