@@ -111,18 +111,18 @@ def write_particles(
     return labels
 
 
-def write_placed(path: Path, names: list[str], scenes: list[Scene], voxel_size: float) -> None:
-    """Write what truly lies in the tomograms, whether picked or not, and the kinds of junk."""
-    tables = []
-    for name, scene in zip(names, scenes, strict=True):
-        what = [scene.labels, *(np.full(len(p), kind) for kind, p in scene.junk.items())]
-        where = np.concatenate([scene.positions, *scene.junk.values()]) * voxel_size
-        angles = np.full((len(where), 3), "", dtype=object)
-        for row, values in enumerate(relion_angles(scene.rotations)):
-            angles[row] = [f"{v:.3f}" for v in values]
-        table = pd.DataFrame({"tomogram": name, "what": np.concatenate(what)})
-        for axis, column in zip("zyx", where.T, strict=True):
-            table[f"{axis}_angstrom"] = [f"{v:.3f}" for v in column]
-        table[["rot", "tilt", "psi"]] = angles
-        tables.append(table)
-    write_tsv(path, pd.concat(tables, ignore_index=True))
+def placed_table(name: str, scene: Scene, voxel_size: float) -> pd.DataFrame:
+    """Everything that lies in a tomogram, picked or not: class or kind of junk, place, angles.
+
+    Positions are in Angstrom from the centre of the first voxel; angles are RELION's.
+    """
+    what = [scene.labels, *(np.full(len(p), kind) for kind, p in scene.junk.items())]
+    where = np.concatenate([scene.positions, *scene.junk.values()]) * voxel_size
+    angles = np.full((len(where), 3), "", dtype=object)
+    for row, values in enumerate(relion_angles(scene.rotations)):
+        angles[row] = [f"{v:.3f}" for v in values]
+    table = pd.DataFrame({"tomogram": name, "what": np.concatenate(what)})
+    for axis, column in zip("zyx", where.T, strict=True):
+        table[f"{axis}_angstrom"] = [f"{v:.3f}" for v in column]
+    table[["rot", "tilt", "psi"]] = angles
+    return table

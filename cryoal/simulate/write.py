@@ -3,27 +3,30 @@
 import logging
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryoal import __version__
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK
 from cryoal.io.mrc import write_volume
+from cryoal.io.tsv import write_tsv
 from cryoal.simulate.ctf import Ctf
+from cryoal.simulate.density import Density
 from cryoal.simulate.files import (
+    placed_table,
     write_particles,
-    write_placed,
     write_settings,
     write_tilts,
     write_tomograms,
 )
 from cryoal.simulate.picks import JITTER, Picks, known_picks, matched_picks
-from cryoal.simulate.scene import Scene, shape_for
+from cryoal.simulate.scene import shape_for
 from cryoal.simulate.settings import check_settings, check_shape, choose_densities
 from cryoal.simulate.tomogram import SNR_DEFINITION, build_scene, image
 
@@ -168,31 +171,19 @@ def simulate(
     _claim(out, settings)
 
     names = [f"TS_{i:03d}" for i in range(1, tomograms + 1)]
-    lists: list[Picks] = []
-    scenes: list[Scene] = []
-    optics: list[Ctf] = []
-    realised: list[float] = []
-    for i, (name, seed_of_one) in enumerate(zip(names, seeds, strict=True)):
-        rng = np.random.default_rng(seed_of_one)
-        ctf = Ctf(rng.uniform(*DEFOCUS_RANGE), rng.uniform(*AMPLITUDE_CONTRAST_RANGE), ctf_state)
-        scene = build_scene(densities, plan[i], shape, rng, n_junk=n_junk)
-        imaged = image(scene, voxel_size, ctf, snr, rng, tilt_range=tilt_range, contrast=contrast)
-        if picks == "matched":
-            bright = -imaged.volume if contrast == "dark" else imaged.volume
-            found = matched_picks(bright, scene, densities, ctf, rng, tilt_range=tilt_range)
-        else:
-            found = known_picks(scene, rng, jitter=JITTER if picks == "jittered" else 0.0)
-        write_volume(out / "tomograms" / f"{name}.mrc", imaged.volume, voxel_size)
-        write_tilts(out / "tilt_series" / f"{name}.star", name, tilt_range, ctf)
-        lists.append(found)
-        scenes.append(scene)
-        optics.append(ctf)
-        realised.append(imaged.snr)
-        if progress is not None:
-            progress(i + 1, tomograms)
+    made: list[_Made] = []
+    try:
+        for name, classes_of_one, seed_of_one in zip(names, plan, seeds, strict=True):
+            rng = np.random.default_rng(seed_of_one)
+            made.append(_make(out, name, densities, classes_of_one, n_junk, settings, rng))
+            if progress is not None:
+                progress(len(made), tomograms)
+    except CryoalError:
+        _withdraw(out, tomograms)
+        raise
     write_tomograms(out / "tomograms.star", names, shape, voxel_size)
-    labels = write_particles(out, names, lists, shape, voxel_size)
-    write_placed(out / "placed.tsv", names, scenes, voxel_size)
+    labels = write_particles(out, names, [m.picks for m in made], shape, voxel_size)
+    write_tsv(out / "placed.tsv", pd.concat([m.placed for m in made], ignore_index=True))
     order = [d.name for d in densities]
     counts = {name: int((labels == name).sum()) for name in (*order, JUNK)}
     write_settings(
@@ -204,13 +195,11 @@ def simulate(
             "diameters": {d.name: round(d.diameter, 1) for d in densities},
             "sources": {d.name: d.source for d in densities},
             "tomogram": [
-                {"name": n, "snr": s, "defocus": c.defocus, "ctf_state": c.state,
-                 "amplitude_contrast": c.amplitude_contrast, "b_factor": c.b_factor,
-                 "voltage": c.voltage, "spherical_aberration": c.spherical_aberration}
-                for n, s, c in zip(names, realised, optics, strict=True)
+                {"name": name, "snr": m.snr, **asdict(m.ctf)}
+                for name, m in zip(names, made, strict=True)
             ],
         },
-    )  # fmt: skip
+    )
     return SimulationResult(
         out / "tomograms.star",
         out / "particles.star",
@@ -218,9 +207,54 @@ def simulate(
         tuple(order),
         counts,
         max(d.diameter for d in densities),
-        tuple(realised),
+        tuple(m.snr for m in made),
         shape,
     )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is kept of a tomogram once its volume is written."""
+
+    picks: Picks
+    placed: pd.DataFrame
+    ctf: Ctf
+    snr: float
+
+
+def _make(
+    out: Path,
+    name: str,
+    densities: list[Density],
+    classes: NDArray[np.intp],
+    n_junk: int,
+    settings: dict[str, Any],
+    rng: np.random.Generator,
+) -> _Made:
+    """Simulate, pick and write one tomogram."""
+    voxel_size, tilt_range = settings["voxel_size"], tuple(settings["tilt_range"])
+    ctf = Ctf(
+        rng.uniform(*DEFOCUS_RANGE), rng.uniform(*AMPLITUDE_CONTRAST_RANGE), settings["ctf_state"]
+    )
+    scene = build_scene(densities, classes, tuple(settings["shape_zyx"]), rng, n_junk=n_junk)
+    dark = settings["contrast"] == "dark"
+    imaged = image(
+        scene,
+        voxel_size,
+        ctf,
+        settings["snr"],
+        rng,
+        tilt_range=tilt_range,
+        contrast=settings["contrast"],
+    )
+    if settings["picks"] == "matched":
+        bright = -imaged.volume if dark else imaged.volume
+        picks = matched_picks(bright, scene, densities, ctf, rng, tilt_range=tilt_range)
+    else:
+        picks = known_picks(scene, rng, jitter=JITTER if settings["picks"] == "jittered" else 0.0)
+    write_volume(out / "tomograms" / f"{name}.mrc", imaged.volume, voxel_size)
+    write_tilts(out / "tilt_series" / f"{name}.star", name, tilt_range, ctf)
+    return _Made(picks, placed_table(name, scene, voxel_size), ctf, imaged.snr)
 
 
 def deal_classes(
@@ -258,9 +292,17 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             raise CryoalError(
                 f"{out}: holds something that is not a simulation; name a new or empty folder"
             )
-        for name in ("particles.star", "tomograms.star", "truth.tsv", "placed.tsv"):
-            (out / name).unlink(missing_ok=True)
-        for i in range(settings["tomograms"] + 1, int(ours["tomograms"]) + 1):
-            (out / "tomograms" / f"TS_{i:03d}.mrc").unlink(missing_ok=True)
-            (out / "tilt_series" / f"TS_{i:03d}.star").unlink(missing_ok=True)
+        _withdraw(out, int(ours["tomograms"]))
     write_settings(out, settings)
+
+
+def _withdraw(out: Path, tomograms: int) -> None:
+    """Remove what a simulation of so many tomograms has written, and nothing else."""
+    names = ["particles.star", "tomograms.star", "truth.tsv", "placed.tsv", "simulation.toml"]
+    for i in range(1, tomograms + 1):
+        names += [f"tomograms/TS_{i:03d}.mrc", f"tilt_series/TS_{i:03d}.star"]
+    for name in names:
+        (out / name).unlink(missing_ok=True)
+    for folder in (out / "tomograms", out / "tilt_series", out):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

@@ -139,7 +139,7 @@ def test_our_own_folder_is_replaced_whole_and_anothers_is_refused(tmp_path):
 def test_what_cannot_be_is_answered_in_words(tmp_path, asked, answer):
     with pytest.raises(CryoalError, match=answer):
         simulate(tmp_path / "out", **asked)
-    assert not list((tmp_path / "out").glob("*.star"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("imbalance", [1.0, 3.0, 20.0])
