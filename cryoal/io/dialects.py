@@ -68,7 +68,7 @@ def as_dialect(
         raise CryoalError(f"no tomogram {missing[0]!r} is given, so its particles cannot be placed")
     table = particles.table if len(particles.table) else pd.DataFrame(index=range(len(particles)))
     kept = table.drop(columns=[c for c in table if c in _PLACING])
-    optics = particles.blocks.get("optics", pd.DataFrame())
+    kept, optics = _grouped(kept, particles.blocks.get("optics", pd.DataFrame()))
     new: dict[str, list[str]] = {}
     if dialect in ("relion4", "relion5"):
         new["rlnTomoName"] = _names(table, "rlnTomoName", particles)
@@ -96,6 +96,15 @@ def as_dialect(
     return replace(
         particles, table=whole, blocks=_blocks(particles, whole, optics, dialect), dialect=dialect
     )
+
+
+def _grouped(kept: pd.DataFrame, optics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Say the group where it goes without saying: particles of a file with one optics row."""
+    column = "rlnOpticsGroup"
+    if len(optics) != 1 or (column in kept and column in optics):
+        return kept, optics
+    group = str(optics[column].iloc[0]) if column in optics else "1"
+    return kept.assign(**{column: group}), optics.assign(**{column: group})
 
 
 def _text(values: NDArray[np.float64]) -> list[str]:

@@ -206,8 +206,9 @@ def optics_rows(optics: pd.DataFrame, table: pd.DataFrame, place: Path | str) ->
     CryoalError
         A group that is not there, or stands twice.
     """
-    groups = pd.Index(optics["rlnOpticsGroup"])
-    if groups.is_unique:
+    grouped = "rlnOpticsGroup" in optics and "rlnOpticsGroup" in table
+    groups = pd.Index(optics["rlnOpticsGroup"] if grouped else [])
+    if grouped and groups.is_unique:
         at: NDArray[np.intp] = groups.get_indexer(pd.Index(table["rlnOpticsGroup"]))
         if (at >= 0).all():
             return at
