@@ -73,7 +73,7 @@ _SMALL_SUBUNIT: tuple[Ball, ...] = (
 COMPLEXES: tuple[Complex, ...] = (
     Complex(
         "ribosome_70s", 2300, (250, 210, 200), "C1", (*_LARGE_SUBUNIT, *_SMALL_SUBUNIT),
-        "E. coli 70S: 2.3 MDa (BNID 106864), 200-250 A across; PDB 4V4R, 4YBB",
+        "Bacterial 70S: 2.3 MDa, 200-250 A across; PDB 4V4R, 4YBB",
     ),
     Complex(
         "proteasome_20s", 700, (148, 113, 113), "D7", ((37, 0, 56, 18), (38, 8, 20, 19)),
