@@ -56,9 +56,16 @@ def place_vesicles(
         if base is None:
             raise CryoalError(_full(canvas, "vesicle"))
         wanted = min(picks - len(chosen), 12)
-        for direction in _directions(20 * wanted, rng):
+        for direction in _directions(40 * wanted, rng):
             where = base + radius * direction
-            if wanted and _apart(where, chosen, APART / voxel_size) and _inside(canvas, where):
+            # The missing wedge hides a vesicle's poles, and nobody picks what cannot be seen.
+            seen = abs(direction[0]) < 0.7
+            if (
+                wanted
+                and seen
+                and _apart(where, chosen, APART / voxel_size)
+                and _inside(canvas, where)
+            ):
                 chosen.append(where)
                 wanted -= 1
     return np.array(chosen).reshape(-1, 3)
