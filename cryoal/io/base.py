@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -183,3 +184,25 @@ def unique_ids(table: pd.DataFrame, columns: tuple[str, ...]) -> NDArray[np.str_
         if column in table and table[column].is_unique and (table[column].str.strip() != "").all():
             return np.asarray(table[column], dtype=str)
     return None
+
+
+def rotations(matrices: list[Any], path: Path) -> Rotation:
+    """Rotations of 3 x 3 or 4 x 4 matrices.
+
+    Raises
+    ------
+    CryoalError
+        One of them is no rotation.
+    """
+    try:
+        turned = np.array([np.asarray(m, dtype=np.float64)[:3, :3] for m in matrices])
+        square = np.einsum("nij,nkj->nik", turned, turned)
+        wrong = ~np.isclose(square, np.eye(3), atol=1e-3).all(axis=(1, 2))
+    except (ValueError, TypeError, IndexError) as problem:
+        raise CryoalError(f"{path}: an orientation is no 3 x 3 matrix ({problem})") from None
+    wrong |= np.linalg.det(turned) < 0
+    if wrong.any():
+        raise CryoalError(
+            f"{path}, particle {np.flatnonzero(wrong)[0] + 1}: its matrix is no rotation"
+        )
+    return Rotation.from_matrix(turned)

@@ -196,7 +196,7 @@ def _look_at_particles(
 def _duplicates(picks: Picks) -> int:
     """Rows whose tomogram and coordinates (with their origins) stand in an earlier row."""
     origin = 0.0 if picks.origin_xyz is None else picks.origin_xyz
-    rows = pd.DataFrame(np.round(np.hstack([picks.xyz, picks.xyz * 0 + origin]), 4))
+    rows = pd.DataFrame(np.hstack([picks.xyz, picks.xyz * 0 + origin]))
     rows["tomogram"] = "" if picks.tomogram is None else picks.tomogram
     return int(rows.duplicated().sum())
 
@@ -222,7 +222,8 @@ def _place(
     facts["voxel_size"] = sizes.pop() if len(sizes) == 1 else None
     if facts["inside"] < 1:
         facts["problems"].append(f"{1 - facts['inside']:.1%} of its positions lie outside")
-    read_all([content.path], tomograms, **options)
+    if facts["inside"] <= 0.5:
+        read_all([content.path], tomograms, **options)
 
 
 def dialects() -> list[str]:

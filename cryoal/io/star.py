@@ -16,6 +16,10 @@ Blocks = dict[str, pd.DataFrame]
 
 #: Values that need no quotes: no white space, and nothing a reader takes for syntax.
 _PLAIN = re.compile(r"(?!data_|loop_|save_|global_|stop_)[^\s\"'#_;]\S*", re.IGNORECASE)
+#: Anything in a column, one value a line, that could need quotes.
+_SUSPECT = re.compile(
+    r"[^\S\n]|[\"'#;]|^(?:_|$|data_|loop_|save_|global_|stop_)", re.IGNORECASE | re.MULTILINE
+)
 _QUOTED = re.compile(r"""\s*(?:"(.*?)"(?=\s|$)|'(.*?)'(?=\s|$)|(#.*)|([^\s"'#]\S*))""")
 
 
@@ -231,7 +235,7 @@ def star_text(
     """Text of a STAR file with these blocks; ``path`` is for messages."""
     parts = [f"# {comment}\n"] if comment else []
     for name, table in blocks.items():
-        columns = [[quoted(str(v), path) for v in table[c]] for c in table.columns]
+        columns = [_quoted_column([str(v) for v in table[c].tolist()], path) for c in table]
         parts.append(f"\ndata_{name}\n\n")
         if is_simple(table):
             width = max(len(str(c)) for c in table.columns) + 2
@@ -243,6 +247,14 @@ def star_text(
             parts += ["\t".join(row) + "\n" for row in zip(*columns, strict=True)]
         parts.append("\n")
     return "".join(parts)
+
+
+def _quoted_column(values: list[str], path: str | Path) -> list[str]:
+    """Values as they must stand; columns that need no quotes at all are seen at once."""
+    together = "\n".join(values)
+    if together.count("\n") == len(values) - 1 and not _SUSPECT.search(together):
+        return values
+    return [quoted(value, path) for value in values]
 
 
 def quoted(value: str, path: str | Path = "STAR file") -> str:

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, recognised
+from cryoal.io.base import Content, formats, recognised
+from cryoal.io.dialects import STAR_DIALECTS
 from cryoal.io.particles import read_all, read_particles, write_particles
 from cryoal.io.star import read_star, write_star
 
@@ -407,8 +408,10 @@ positions = st.lists(
 angles = st.tuples(st.floats(-180, 180), st.floats(0.5, 179.5), st.floats(-180, 180))
 
 
-@pytest.mark.parametrize("dialect", ["relion3", "relion31", "relion4", "relion5", "warp", "pytom",
-                                     "csv", "coords"])  # fmt: skip
+WRITTEN = [name for name in formats.names() if formats.get(name).write is not None]
+
+
+@pytest.mark.parametrize("dialect", WRITTEN)
 @settings(max_examples=10)
 @given(where=positions, turned=angles, minus=st.booleans())
 def test_positions_and_rotations_survive_every_dialect(tmp_path_factory, dialect, where, turned,
@@ -417,7 +420,7 @@ def test_positions_and_rotations_survive_every_dialect(tmp_path_factory, dialect
     rotation = Rotation.from_euler("ZYZ", [turned] * n, degrees=True)
     particles = ParticleSet(np.array([f"TS_01/{i}" for i in range(n)]), np.full(n, "TS_01"),
                             np.array(where, dtype=float), rotation)  # fmt: skip
-    path = tmp_path_factory.mktemp("d") / ("p.txt" if dialect in ("csv", "coords") else "p.star")
+    path = tmp_path_factory.mktemp("d") / ("p.star" if dialect in STAR_DIALECTS else "p.txt")
     write_particles(particles, path, TOMOGRAMS, dialect, relion_centre=centre)
     again = read_particles([path], TOMOGRAMS, relion_centre=centre)
     np.testing.assert_allclose(again.position, particles.position, atol=2e-5)
