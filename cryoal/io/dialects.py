@@ -77,7 +77,8 @@ def as_dialect(
         kept = _fold_optics(kept, optics) if dialect != "relion31" else kept
         spare = [*SUBTOMOGRAM_ANGLES, "rlnTomoName", _UNBINNED]
         if dialect == "warp":
-            spare.append("rlnImagePixelSize")  # would be taken for the unit of the coordinates
+            # These would be taken for the unit of the coordinates.
+            spare += ["rlnImagePixelSize", "rlnMagnification", "rlnDetectorPixelSize"]
         kept = kept.drop(columns=[c for c in spare if c in kept])
         new["rlnMicrographName"] = _micrograph_names(particles, dialect)
         if dialect == "relion31":

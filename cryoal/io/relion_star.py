@@ -48,7 +48,9 @@ def dialect_of(blocks: Blocks) -> str | None:
     table = blocks[name]
     if any(column in table for column in LCC):
         return "pytom"
-    if all(c in table for c in WARP_M) or (_of_warp(table) and _no_images_of_relion_3(table)):
+    if all(c in table for c in WARP_M) or (
+        _of_warp(table) and not _exported_for_relion_3(blocks, table)
+    ):
         return "warp"
     optics = "optics" in blocks
     if all(c in table for c in CENTRED) or "general" in blocks:
@@ -71,9 +73,10 @@ def _of_warp(table: pd.DataFrame) -> bool:
     )
 
 
-def _no_images_of_relion_3(table: pd.DataFrame) -> bool:
-    """Whether it is a list of Warp's own: Warp 1 exported volumes in RELION 3's dialects."""
-    return "rlnTomoName" in table or "rlnImageName" not in table
+def _exported_for_relion_3(blocks: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> bool:
+    """Whether it lists volumes that Warp 1 exported in RELION 3's dialects."""
+    images = "rlnMicrographName" in table and "rlnImageName" in table
+    return images and ("rlnMagnification" in table or "optics" in blocks)
 
 
 def read_relion(content: Content, unit: str | None = None) -> Picks:

@@ -34,6 +34,8 @@ def test_nine_thousand_real_particles_stay_where_they_are(
                          relion_centre=centre)  # fmt: skip
     assert (audit.rows_in, audit.rows_out) == (9442, 9442)
     assert audit.largest_change < 2e-5
+    # Without scores nothing marks a list as pytom-match-pick's.
+    assert audit.dialect_out == ("relion3" if dialect == "pytom" else dialect)
 
 
 @pytest.mark.parametrize("dialect", STAR)
@@ -56,6 +58,9 @@ def test_the_file_itself_states_pixel_sizes_enough_for_relion_4(testdata, tmp_pa
     audit = convert_file(source, tmp_path / "out.star", "relion31")
     assert (audit.rows_in, audit.rows_out, audit.unit_in) == (1746, 1746, "unbinned_pixel")
     assert audit.largest_change < 1e-5
+    assert audit.dialect_out == "relion31"
+    to_warp = convert_file(source, tmp_path / "warp.star", "warp")
+    assert (to_warp.dialect_out, to_warp.unit_out) == ("warp", "output_pixel")
     before, after = read_star(source)["particles"], read_star(tmp_path / "out.star")["particles"]
     kept = ["rlnImageName", "rlnCtfImage", "rlnClassNumber", "rlnRandomSubset", "rlnOpticsGroup"]
     assert before[kept].equals(after[kept])
