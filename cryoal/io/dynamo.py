@@ -48,7 +48,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
     columns = [f"column{i}" for i in range(1, width + 1)]
     table = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype=str)
     values = numbers(table, columns[:26], path)
-    tomogram = _names(values[:, 19], path)
+    tomogram = numbered_tomograms(values[:, 19], path)
     return Picks(
         path=path,
         dialect="dynamo",
@@ -65,7 +65,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
     )
 
 
-def _names(numbered: NDArray[np.float64], path: Path) -> NDArray[np.str_] | None:
+def numbered_tomograms(numbered: NDArray[np.float64], path: Path) -> NDArray[np.str_] | None:
     """Names of tomograms; None where one number stands for whatever tomogram is given."""
     for file in (path.with_suffix(".doc"), path.with_name("indices_column20.doc")):
         if file.is_file():

@@ -1,4 +1,4 @@
-"""copick, the CryoET Data Portal and Dynamo."""
+"""copick, the CryoET Data Portal, Dynamo and motive lists."""
 
 import json
 
@@ -20,6 +20,9 @@ FILES = {
     "dynamo/b4_motl_CR_tm_topbott_clean600_1_dynamo.tbl": ("dynamo", "voxel", 1343),
     "dynamo/crop.tbl": ("dynamo", "voxel", 4485),
     "dynamo/t_double.tbl": ("dynamo", "voxel", 300),
+    "em_motl/au_1.em": ("em", "voxel", 64),
+    "em_motl/au_2.em": ("em", "voxel", 11),
+    "em_motl/allmotl_sp_cl1_1.em": ("em", "voxel", 8100),
 }
 
 
@@ -77,6 +80,20 @@ def test_dynamos_tomogram_numbers_become_names_through_the_map_beside_it(tmp_pat
     (tmp_path / "indices_column20.doc").write_text("1 /data/TS_07.rec\n2 /data/TS_01.rec\n")
     found = read_particles([tmp_path / "a.tbl"], tomograms)
     assert found.tomogram.tolist() == ["TS_07", "TS_01"]
+
+
+def test_a_motive_list_counts_voxels_from_one_and_its_shifts_are_added(testdata, tmp_path):
+    path = testdata / "particles/em_motl/au_1.em"
+    particles = read_particles([path], {"TS": Tomogram("TS", (600, 1000, 1000), 10.0)})
+    xyz = np.array([230 - 0.169803, 201 - 0.106735, 178 + 0.370416]) - 1
+    np.testing.assert_allclose(particles.position[0], xyz[::-1] * 10, atol=1e-4)
+    # The reference's z axis points along (sin psi sin theta, -cos psi sin theta, cos theta).
+    psi, theta = np.radians([52.3078461, 128.014435])
+    axis = [np.sin(psi) * np.sin(theta), -np.cos(psi) * np.sin(theta), np.cos(theta)]
+    np.testing.assert_allclose(particles.rotation[0].apply([0, 0, 1]), axis, atol=1e-6)
+    (tmp_path / "cut.em").write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(CryoalError, match="cut off"):
+        read_particles([tmp_path / "cut.em"], TOMOGRAMS)
 
 
 @pytest.mark.parametrize("dialect", ["copick", "portal"])
