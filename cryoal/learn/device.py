@@ -1,10 +1,13 @@
 """Where to compute, and in what precision."""
 
+import copy
 import logging
 
 import torch
+from torch import Tensor
 
 from cryoal.core.errors import CryoalError
+from cryoal.models.base import Network
 
 log = logging.getLogger(__name__)
 
@@ -47,3 +50,35 @@ def bfloat16_pays(device: torch.device) -> bool:
         )
         return any(ask() for ask in known if ask)
     return False
+
+
+def bfloat16_is_right(network: Network) -> bool:
+    """Whether this network's gradients in bfloat16 are those of float32, to half their size.
+
+    They need not be: see ``models.layers.Conv3d``. One small batch is tried at the start of
+    every training, so that a network with such a layer trains slower instead of wrongly.
+    """
+    device = next(network.parameters()).device
+    box = network.recipe.box
+    boxes = torch.randn(8, 1, box, box, box, generator=torch.Generator().manual_seed(0))
+    boxes = boxes.to(device).contiguous(memory_format=torch.channels_last_3d)
+    single, half = (_gradients(network, boxes, enabled) for enabled in (False, True))
+    for name, expected in single.items():
+        difference, size = (half[name] - expected).norm(), expected.norm()
+        # Where the gradient is nothing but rounding (a bias before a normalisation), so is this.
+        if not torch.isfinite(difference) or difference > 0.5 * size + 1e-2:
+            log.info("bfloat16 gives another gradient of %s: training in float32", name)
+            return False
+    return True
+
+
+def _gradients(network: Network, boxes: Tensor, bfloat16: bool) -> dict[str, Tensor]:
+    """Gradients of a fixed loss, the network itself left as it is."""
+    # In evaluation mode, where normalising by a small batch does not magnify rounding.
+    twin = copy.deepcopy(network).eval()
+    with torch.autocast(boxes.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        logits, _ = twin(boxes)
+    targets = torch.arange(len(boxes), device=boxes.device) % network.recipe.n_classes
+    loss = torch.nn.functional.cross_entropy(logits.float(), targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return {name: p.grad for name, p in twin.named_parameters() if p.grad is not None}

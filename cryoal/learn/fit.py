@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cryoal.data.augment import HALF_TURNS, augment
 from cryoal.io.files import replacing
-from cryoal.learn.device import bfloat16_pays, resolve_device
+from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
 from cryoal.learn.transfer import KnowledgeTransfer, TransferOptions
 from cryoal.models.base import Network
 
@@ -278,7 +278,9 @@ class _Run:
         )
         self.pair = KnowledgeTransfer(teacher, student, transfer, weights, schedule.label_smoothing)
         self.schedule, self.device = schedule, device
-        self.bfloat16 = bfloat16_pays(device)
+        self.bfloat16 = bfloat16_pays(device) and all(
+            bfloat16_is_right(network) for network in (teacher, student)
+        )
         self.optimisers = [
             torch.optim.AdamW(
                 network.parameters(),

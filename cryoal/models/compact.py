@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from cryoal.models.base import Network, networks
+from cryoal.models.layers import Conv3d
 
 #: Boxes larger than this are averaged over 2 x 2 x 2 voxels first: time grows with the cube of
 #: the side, and a particle that fills such a box is told by its coarse shape.
@@ -34,7 +35,7 @@ class Compact(Network):
         before = 1
         for level, after in enumerate(channels):
             layers += [
-                nn.Conv3d(before, after, 3, stride=2 if level == 0 else 1, padding=1, bias=False),
+                Conv3d(before, after, 3, stride=2 if level == 0 else 1, padding=1, bias=False),
                 nn.BatchNorm3d(after),
                 nn.ReLU(inplace=True),
             ]

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cryoal.models.base import Network, networks
+from cryoal.models.layers import Conv3d
 
 
 class Block(nn.Module):
@@ -12,14 +13,14 @@ class Block(nn.Module):
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
-        self.first = nn.Conv3d(before, after, 3, stride=stride, padding=1, bias=False)
+        self.first = Conv3d(before, after, 3, stride=stride, padding=1, bias=False)
         self.first_norm = nn.BatchNorm3d(after)
-        self.second = nn.Conv3d(after, after, 3, padding=1, bias=False)
+        self.second = Conv3d(after, after, 3, padding=1, bias=False)
         self.second_norm = nn.BatchNorm3d(after)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or before != after:
             self.shortcut = nn.Sequential(
-                nn.Conv3d(before, after, 1, stride=stride, bias=False), nn.BatchNorm3d(after)
+                Conv3d(before, after, 1, stride=stride, bias=False), nn.BatchNorm3d(after)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class ResNet(Network):
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [
-            nn.Conv3d(1, width, 3, stride=2, padding=1, bias=False),
+            Conv3d(1, width, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm3d(width),
             nn.ReLU(inplace=True),
         ]

@@ -76,5 +76,5 @@ def test_it_has_something_to_drop_for_monte_carlo_dropout(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_option_it_lacks_is_answered_with_those_it_has(name):
-    with pytest.raises(CryoalError, match="no option 'depth'; it has: .*dropout"):
+    with pytest.raises(CryoalError, match=r"no option 'depth'; it has: .*dropout"):
         build(name, 2, 16, depth=3)
