@@ -15,7 +15,8 @@ from cryoal.io.names import file_stem, match_names, pixel_size_in_name
 from cryoal.io.particles import read_all
 from cryoal.io.paths import is_star, resolve
 from cryoal.io.placing import share_inside
-from cryoal.io.tomograms import TILT_COLUMNS, read_tomograms, resolve_voxel_size, tomogram_rows
+from cryoal.io.tomograms import TILT_COLUMNS, read_tomograms, tomogram_rows
+from cryoal.io.voxel_size import resolve_voxel_size
 
 KINDS = ("particles", "tomogram", "tomogram_set", "optimisation_set", "tilt_series", "stack",
          "project", "unknown")  # fmt: skip

@@ -18,6 +18,7 @@ from cryoal.io.joining import fill_columns, renumber_optics
 from cryoal.io.names import match_file, match_names
 from cryoal.io.paths import expand, follow
 from cryoal.io.placing import fitting_units, positions, share_inside
+from cryoal.io.tomograms import unbinned_size
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,8 @@ def read_all(
         log.info("%s: %s, %d particles in %s: %s", path, form.name, len(picks), picks.unit,
                  picks.evidence)  # fmt: skip
         names, known = _tomogram_of_each(picks, tomograms)
+        if picks.unit == "centred_angstrom":
+            _warn_of_guessed_centres(path, np.unique(names[known]).tolist(), tomograms)
         ids = _ids(picks, names, source, taken)
         taken.update(ids)
         everything = _particle_set(picks, form, names, ids, source)
@@ -166,6 +169,18 @@ def _tomogram_of_each(
             ", ".join(f"{name} ({count})" for name, count in counts.items()),
         )  # fmt: skip
     return np.array([match.found.get(name, name) for name in picks.tomogram.tolist()]), known
+
+
+def _warn_of_guessed_centres(
+    path: Path, names: list[str], tomograms: Mapping[str, Tomogram]
+) -> None:
+    guessed = [name for name in names if unbinned_size(tomograms[name]) is None]
+    if guessed:
+        more = f" and {len(guessed) - 1} more" if len(guessed) > 1 else ""
+        log.warning(
+            "%s: centred coordinates are counted from the middle of the volume of %s%s, as no "
+            "tomograms.star states rlnTomoSizeX/Y/Z", path, guessed[0], more,
+        )  # fmt: skip
 
 
 def _ids(picks: Picks, names: NDArray[np.str_], source: str, taken: set[str]) -> NDArray[np.str_]:

@@ -1,6 +1,5 @@
 """Coordinates of every unit to positions in the frame of a tomogram."""
 
-import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,8 +10,6 @@ from cryoal.core.geometry import RELION_CENTRES, relion_uncentred, reverse_axes
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import UNITS, Content, Format, Picks
 from cryoal.io.tomograms import number, unbinned_size
-
-log = logging.getLogger(__name__)
 
 
 def positions(
@@ -102,10 +99,6 @@ def centre_of(
             f"tomogram {tomogram.name}: its size is needed to place coordinates from its centre; "
             "give --tomograms"
         )
-    log.warning(
-        "tomogram %s: centred coordinates are counted from the middle of the volume, as no "
-        "tomograms.star states rlnTomoSizeX/Y/Z", tomogram.name,
-    )  # fmt: skip
     middle = np.array(tomogram.shape[::-1]) * tomogram.voxel_size / 2
     shift = RELION_CENTRES[centre]
     if shift == 0:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,11 @@ from cryoal.io.mrc import MrcHeader, open_volume, read_header
 from cryoal.io.names import file_stem, match_names, pixel_size_in_name
 from cryoal.io.paths import expand, follow, is_star, resolve
 from cryoal.io.star import Blocks, read_star
+from cryoal.io.voxel_size import Said, resolve_voxel_size
 
 log = logging.getLogger(__name__)
 
 TILT_COLUMNS = ("rlnTomoYTilt", "rlnTomoNominalStageTiltAngle")
-#: Headers outside this range, or of exactly 1, are defaults that nobody measured
-#: (mrcfile writes 0; IsoNet2#13, ICECREAM#15, membrain-seg#82 write 1).
-BELIEVABLE = (0.5, 100.0)
 
 
 def read_tomograms(
@@ -117,60 +115,6 @@ def tomogram_rows(blocks: Blocks, path: Path) -> list[dict[str, str]]:
         f"{path}: no block lists tomograms (rlnTomoName with rlnTomoSizeX or "
         "rlnTomoReconstructedTomogram); is this a particle file?"
     )
-
-
-@dataclass(frozen=True)
-class Said:
-    """A voxel size that the user gave, Angstrom, and whether it overrules what files state."""
-
-    voxel_size: float
-    overrules: bool = True
-
-
-def resolve_voxel_size(
-    claims: Mapping[str, float | None], header: float, place: str, said: Said | None
-) -> float:
-    """Voxel size that the most trusted source states, if the others agree within 1 %.
-
-    Parameters
-    ----------
-    claims : mapping of source, in words, to Angstrom or None
-        Most trusted first.
-    header : float, Angstrom
-        Counts only when believable: not 0, not exactly 1, between 0.5 and 100.
-    said : Said, optional
-        What the user said; where it overrules the others, with a warning.
-    """
-    stated = {source: value for source, value in claims.items() if value}
-    if header != 1.0 and BELIEVABLE[0] < header < BELIEVABLE[1]:
-        stated["its header"] = header
-    if said is not None:
-        option = said.voxel_size
-        if not (np.isfinite(option) and option > 0):
-            raise CryoalError(f"--voxel-size {option:g}: a positive number of Angstrom is needed")
-        agreeing = [value for value in stated.values() if abs(value - option) <= 0.01 * option]
-        if said.overrules:
-            for source, value in stated.items():
-                if value not in agreeing:
-                    log.warning(
-                        "%s: --voxel-size %g overrules %g of %s", place, option, value, source
-                    )
-            return option
-        if agreeing or not stated:
-            return agreeing[0] if agreeing else option
-    if not stated:
-        raise CryoalError(
-            f"{place}: the voxel size is unknown, its header says {header:g}; "
-            "give it in Angstrom with --voxel-size"
-        )
-    (first, chosen), *others = stated.items()
-    for source, value in others:
-        if abs(value - chosen) > 0.01 * chosen:
-            raise CryoalError(
-                f"{place}: the voxel size is {chosen:g} A by {first} but {value:g} A by {source}; "
-                "say which with --voxel-size"
-            )
-    return chosen
 
 
 def number(row: Mapping[str, str], column: str, place: str) -> float | None:

@@ -10,7 +10,8 @@ import pytest
 from cryoal.core.errors import CryoalError
 from cryoal.io.mrc import write_volume
 from cryoal.io.star import read_star, write_star
-from cryoal.io.tomograms import Said, read_tomograms, resolve_voxel_size
+from cryoal.io.tomograms import read_tomograms
+from cryoal.io.voxel_size import Said, resolve_voxel_size
 
 
 def table(**columns):
