@@ -17,7 +17,7 @@ from cryoal.io.mrc import MrcHeader, open_volume, read_header
 from cryoal.io.names import file_stem, match_names, pixel_size_in_name
 from cryoal.io.paths import expand, follow, is_star, resolve
 from cryoal.io.star import Blocks, read_star
-from cryoal.io.voxel_size import Said, resolve_voxel_size
+from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +227,9 @@ def _from_row(
     if len(headers) == 2 and headers[0].shape != headers[1].shape:
         raise CryoalError(f"{place}: its two half tomograms differ in size")
     claims["its name"] = pixel_size_in_name(str(paths[0]))
+    if not any(claims.values()) and not believable(headers[0].voxel_size) and pixel and size[0]:
+        # An empty header, no binning: as many Angstrom as rlnTomoSizeX has, in that many voxels.
+        claims["rlnTomoSizeX over its own size"] = round(size[0] * pixel / headers[0].shape[2], 5)
     voxel = resolve_voxel_size(claims, headers[0].voxel_size, f"{place} ({paths[0]})", said)
     if pixel is not None and all(size):
         _check_size(headers[0].shape, [side or 0.0 for side in size], pixel, voxel, place)

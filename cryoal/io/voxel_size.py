@@ -23,6 +23,11 @@ class Said:
     overrules: bool = True
 
 
+def believable(header: float) -> bool:
+    """Whether somebody may have measured this voxel size of a header."""
+    return header != 1.0 and BELIEVABLE[0] < header < BELIEVABLE[1]
+
+
 def resolve_voxel_size(
     claims: Mapping[str, float | None], header: float, place: str, said: Said | None
 ) -> float:
@@ -38,7 +43,7 @@ def resolve_voxel_size(
         What the user said; where it overrules the others, with a warning.
     """
     stated = {source: value for source, value in claims.items() if value}
-    if header != 1.0 and BELIEVABLE[0] < header < BELIEVABLE[1]:
+    if believable(header):
         stated["its header"] = header
     if said is not None:
         option = said.voxel_size

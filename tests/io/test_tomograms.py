@@ -135,6 +135,16 @@ def test_the_option_overrules_and_says_so(tmp_path, caplog):
     assert "--voxel-size 12 overrules 10 of its header" in caplog.text
 
 
+def test_without_binning_and_header_the_stated_size_gives_the_voxel_size(project):
+    for name in ("TS_01", "001"):
+        write_volume(project / f"Tomograms/job009/rec_{name}.mrc", np.zeros((16, 24, 32)), 0.0)
+    change(project, rlnTomoTomogramBinning="")
+    assert read_tomograms([project / "set.star"])["001"].voxel_size == 10.0
+    change(project, rlnTomoSizeY="200")
+    with pytest.raises(CryoalError, match="another tomogram, or is a voxel size wrong"):
+        read_tomograms([project / "set.star"])
+
+
 @pytest.mark.parametrize("option", [0.0, -1.0, float("nan")])
 def test_an_impossible_option_is_refused(option):
     with pytest.raises(CryoalError, match="a positive number of Angstrom"):
