@@ -176,7 +176,12 @@ class KnowledgeTransfer:
         pairs = [(teacher, student)] if options.where != "unlabelled" else []
         if options.where != "labelled":
             assert unlabelled is not None
-            pairs.append((self.teacher(unlabelled)[0].float(), self.student(unlabelled)[0].float()))
+            # In evaluation mode the pool leaves no trace in the teacher's running statistics.
+            self.teacher.eval()
+            with torch.set_grad_enabled(options.mutual):
+                target = self.teacher(unlabelled)[0].float()
+            self.teacher.train()
+            pairs.append((target, self.student(unlabelled)[0].float()))
         loss = task
         if options.mutual:
             loss = loss + self._transfer([(s.detach(), t) for t, s in pairs])

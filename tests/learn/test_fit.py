@@ -14,7 +14,8 @@ from cryoal.learn.predict import predict
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models.base import build
 
-QUICK = Schedule(min_steps=60, max_steps=60, student_steps=20, warmup=10, batch_size=8)
+QUICK = Schedule(min_steps=30, max_steps=30, student_steps=10, warmup=5, batch_size=8)
+LONG = replace(QUICK, min_steps=60, max_steps=60, student_steps=20)
 
 
 def blobs(n=40, box=20, seed=0):
@@ -49,7 +50,7 @@ def same(one, two):
 
 
 def test_teacher_and_student_learn_what_a_child_could_tell():
-    teacher, student, history = trained(views=np.ones((40, 4), dtype=bool))
+    teacher, student, history = trained(schedule=LONG, views=np.ones((40, 4), dtype=bool))
     boxes, targets = blobs(seed=1)
     for network in (teacher, student):
         p, _ = predict(network, boxes, device="cpu")
@@ -73,29 +74,28 @@ def test_callers_random_numbers_are_left_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
+AVERAGED = {"schedule": LONG, "transfer": TransferOptions(ema_weight=0.1)}
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
 sys.path.insert(0, {here!r})
-from test_fit import TransferOptions, trained
+from test_fit import AVERAGED, trained
 torch.set_num_threads(1)
 def die(step, expected, loss):
     os.kill(os.getpid(), signal.SIGKILL)
-trained(resume_path=Path({state!r}), save_every=30, progress=die,
-        transfer=TransferOptions(ema_weight={ema_weight}))
+trained(resume_path=Path({state!r}), save_every=30, progress=die, **AVERAGED)
 """
 
 
-@pytest.mark.parametrize("ema_weight", [0.0, 0.1])
-def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path, ema_weight):
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path):
     state = tmp_path / "training.safetensors"
-    code = KILLED.format(here=str(Path(__file__).parent), state=str(state), ema_weight=ema_weight)
+    code = KILLED.format(here=str(Path(__file__).parent), state=str(state))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert state.exists()
-    transfer = TransferOptions(ema_weight=ema_weight)
-    resumed, straight = trained(resume_path=state, transfer=transfer), trained(transfer=transfer)
+    resumed, straight = trained(resume_path=state, **AVERAGED), trained(**AVERAGED)
     assert same(resumed[0], straight[0])
     assert same(resumed[1], straight[1])
     assert resumed[2].records == straight[2].records
@@ -106,10 +106,10 @@ def test_a_kill_in_the_students_own_steps_is_survived_too(tmp_path):
         pass
 
     def die(step, expected, loss):
-        if step == 100:
+        if step == 50:
             raise Killed
 
-    schedule = replace(QUICK, student_steps=60)
+    schedule = replace(QUICK, student_steps=30)
     state = tmp_path / "training.safetensors"
     with pytest.raises(Killed):
         trained(schedule=schedule, resume_path=state, save_every=15, progress=die)
@@ -135,7 +135,7 @@ def test_training_ends_soon_after_the_loss_has_fallen():
     schedule = replace(QUICK, max_steps=2000, loss_below=0.3, descent=0.5, student_steps=0)
     _, _, history = trained(schedule=schedule)
     assert history.converged
-    assert 60 <= history.steps < 1000
+    assert 30 <= history.steps < 1000
 
 
 def test_training_that_does_not_converge_says_so():
@@ -153,7 +153,7 @@ def test_the_rate_rises_stays_and_falls_to_nothing():
 
 
 def test_the_teacher_rests_while_the_student_goes_on():
-    more = replace(QUICK, student_steps=60)
+    more = replace(QUICK, student_steps=20)
     without, with_more = trained(schedule=replace(QUICK, student_steps=0)), trained(schedule=more)
     assert same(without[0], with_more[0])
     assert not same(without[1], with_more[1])
