@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_for_diameter, voxels_from_angstrom
@@ -218,7 +219,11 @@ def extract_tomogram(task: Task) -> Extracted:
     rows = rows[np.argsort(centres[rows, 0], kind="stable")]
     kept, means, stds = [], [], []
     dtype = np.float16 if task.float16 else np.float32
-    with writing_stack(task.stack, geometry.box, geometry.voxel_size, dtype) as stack:
+    # One task a process: a second BLAS thread would only take another process's core.
+    with (
+        threadpool_limits(1),
+        writing_stack(task.stack, geometry.box, geometry.voxel_size, dtype) as stack,
+    ):
         for row in rows:
             result = normalise(cropper(centres[row]), shells, sign)
             if result.empty:

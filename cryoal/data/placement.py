@@ -8,10 +8,13 @@ from scipy import ndimage
 
 from cryoal.core.geometry import box_centre, radius_grid
 from cryoal.data.crop import Cropper
-from cryoal.data.normalise import Shells
+from cryoal.data.normalise import CLIP, Shells
 
 #: Picks of a tomogram that are looked at; more change no verdict.
 SAMPLE = 300
+
+#: Voxels across the particle on the grid that is looked at: enough to see it, and fast.
+COARSE = 8
 
 #: Standard errors below which the mean box is no evidence.
 UNDECIDED = 3.0
@@ -91,19 +94,45 @@ def check_placement(
     -------
     Placement
     """
-    step = max(1, round(scale))
-    # Whole-voxel boxes on a grid thinned to about the working scale: cheap, and enough to see.
+    step = max(1, int(diameter / COARSE))
+    coarse = flattened(binned(volume, step), diameter / step)
     box = 2 * int(np.ceil(0.9 * diameter / step)) + 2
     shells = Shells(box, diameter / 2 / step)
     chosen = centres[rng.permutation(len(centres))[:SAMPLE]]
     readings = {
-        name: _mean_box(name, volume, places, box, step, shells)
+        name: _mean_box(name, coarse, (places + 0.5) / step - 0.5, shells)
         for name, places in _readings(chosen, volume.shape).items()
     }
     given, mean = readings["as given"]
     best = max((reading for reading, _ in readings.values()), key=lambda r: abs(r.z))
     offset = _offset(mean, shells, given.z) * step if abs(given.z) >= 2 * UNDECIDED else np.zeros(3)
     return Placement(given, best, offset / scale, _problem(given, best, offset, diameter))
+
+
+def binned(volume: NDArray[np.generic], step: int) -> NDArray[np.float32]:
+    """Mean over cubes of ``step`` voxels, what is left at the far faces cut off."""
+    if step == 1:
+        return np.asarray(volume, dtype=np.float32)
+    shape = [size // step for size in volume.shape]
+    coarse = np.empty(shape, dtype=np.float32)
+    for z in range(shape[0]):  # a slab at a time: the volume may be larger than the memory
+        slab = np.asarray(
+            volume[z * step : (z + 1) * step, : shape[1] * step, : shape[2] * step],
+            dtype=np.float32,
+        )
+        coarse[z] = slab.reshape(step, shape[1], step, shape[2], step).mean((0, 2, 4))
+    return coarse
+
+
+def flattened(volume: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
+    """Less what is wider than a particle (ice thickness, carbon) and finer than can be seen.
+
+    Gold and hot voxels are clipped: one bead must not outvote a hundred particles.
+    """
+    wide = ndimage.gaussian_filter(volume, diameter)
+    flat = ndimage.gaussian_filter(volume, 1.0) - wide
+    deviation = float(flat.std()) or 1.0
+    return np.clip(flat / deviation, -CLIP, CLIP)
 
 
 def _readings(
@@ -126,26 +155,17 @@ def _readings(
 
 def _mean_box(
     name: str,
-    volume: NDArray[np.generic],
+    volume: NDArray[np.float32],
     centres: NDArray[np.float64],
-    box: int,
-    step: int,
     shells: Shells,
 ) -> tuple[Reading, NDArray[np.float64]]:
-    """Mean of the whole-voxel boxes at these centres, each to its own mean and deviation."""
-    total = np.zeros((box,) * 3)
+    """Mean of the whole-voxel boxes at these centres."""
+    total = np.zeros((shells.box,) * 3)
     contrasts = []
-    cropper = Cropper(volume, box * step)
-    for centre in np.rint(centres):
-        if cropper.inside(centre) < 1:
-            continue
+    cropper = Cropper(volume, shells.box)
+    whole = np.rint(centres)
+    for centre in whole[cropper.inside(whole) > 1 - 1e-9]:
         cube = cropper(centre)
-        if step > 1:
-            cube = cube.reshape(box, step, box, step, box, step).mean((1, 3, 5))
-        deviation = cube.std()
-        if deviation == 0:
-            continue
-        cube = np.clip((cube - cube.mean()) / deviation, -3, 3)
         total += cube
         contrasts.append(cube[shells.inside].mean() - cube[shells.shell].mean())
     n = len(contrasts)

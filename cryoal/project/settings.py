@@ -1,6 +1,7 @@
 """What a project is set to: ``cryoal.toml``, read and explained, written once."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ class TrainSettings(_Section):
     network: str = "compact"
     student: str = "compact"
     max_steps: int | None = Field(None, ge=1)
+    student_steps: int | None = Field(None, ge=0)
     device: str = "auto"
     seed: int = 0
     distance: str = "kl"
@@ -82,9 +84,11 @@ format = 1
 # edge = "pad"           # pad: keep boxes at least 75 % inside; drop: only boxes wholly inside
 
 [train]
+{train}
 # network = "compact"    # the teacher, the classifier you get
 # student = "compact"    # learns from the teacher; where they disagree, you are asked
-# max_steps = 3000       # optimiser steps of a round; default: by the number of labels
+# max_steps = 1800       # optimiser steps of a round at most; fewer when it converges before
+# student_steps = 300    # more steps for the student alone
 # device = "auto"        # auto, cpu, cuda, mps
 # seed = 0
 
@@ -134,12 +138,20 @@ def read_settings(path: Path) -> Settings:
         ) from problem
 
 
-def write_template(path: Path, extract: dict[str, Any]) -> None:
+def write_template(
+    path: Path, extract: Mapping[str, Any], train: Mapping[str, Any] | None = None
+) -> None:
     """Write a commented ``cryoal.toml`` that states what the first extraction was given."""
     import tomli_w
 
     from cryoal.io.files import replacing
 
-    given = {name: value for name, value in extract.items() if value is not None}
+    sections = {
+        "extract": tomli_w.dumps({k: v for k, v in extract.items() if v is not None}),
+        "train": tomli_w.dumps(train or {}),
+    }
+    text = TEMPLATE
+    for name, lines in sections.items():
+        text = text.replace(f"{{{name}}}\n", lines)
     with replacing(path) as file:
-        file.write(TEMPLATE.format(extract=tomli_w.dumps(given).strip()))
+        file.write(text)

@@ -1,7 +1,7 @@
 """One round of learning: labelled boxes to a teacher and a student, and what they predict."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +42,15 @@ class Pair:
 
 
 def schedule_for(settings: TrainSettings) -> Schedule:
-    """The training schedule, its length overruled by ``max_steps`` where that is given."""
+    """The training schedule, with the lengths that the settings overrule."""
     default = Schedule()
-    if settings.max_steps is None:
-        return default
-    return Schedule(
-        max_steps=settings.max_steps, min_steps=min(default.min_steps, settings.max_steps)
+    most = settings.max_steps or default.max_steps
+    student = default.student_steps if settings.student_steps is None else settings.student_steps
+    return replace(
+        default,
+        max_steps=most,
+        min_steps=min(default.min_steps, most),
+        student_steps=student,
     )
 
 

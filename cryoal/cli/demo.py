@@ -1,0 +1,20 @@
+"""``cryoal demo``: the whole job on simulated tomograms, in under three minutes."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from cryoal.cli.common import say
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("cryoal-demo"))
+@click.option("--seed", type=int, default=0, show_default=True)
+def demo(folder: Path, seed: int) -> None:
+    """Simulate tomograms, extract, learn in rounds, export and report, in FOLDER."""
+    from cryoal.project.demo import run
+
+    result = run(folder, seed, say)
+    click.echo(result.table.to_string(index=False))
+    say(f"Particles with class and confidence: {result.exported}")
+    say(f"Open {result.report}")

@@ -1,0 +1,48 @@
+"""``cryoal status`` and ``cryoal report``: where a project stands."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from cryoal.cli.common import json_option, print_json, project_argument, say
+
+
+@click.command()
+@project_argument
+@json_option
+def status(project: Path, as_json: bool) -> None:
+    """Say what there is, how good it is, and what to do next."""
+    from cryoal.project.project import Project
+    from cryoal.project.status import status as status_of
+
+    facts = status_of(Project.open(project))
+    if as_json:
+        print_json(facts)
+        return
+    classes = ", ".join(f"{name} {n}" for name, n in facts["classes"].items()) or "none yet"
+    click.echo(
+        f"{facts['extracted']} of {facts['particles']} particles extracted from "
+        f"{facts['tomograms']} tomograms (box {facts['box']} at {facts['voxel_size']:g} A)"
+    )
+    click.echo(f"{facts['labels']} labels: {classes}; {facts['unsure']} unsure")
+    controls = facts["controls"]
+    if controls["answered"]:
+        low, high = controls["interval"]
+        click.echo(
+            f"Accuracy on {controls['answered']} random controls: {controls['accuracy']:.0%} "
+            f"(95 % interval {low:.0%} to {high:.0%})"
+        )
+    if facts["predicted"]:
+        predicted = ", ".join(f"{name} {n}" for name, n in facts["predicted"].items())
+        click.echo(f"Round {facts['round']} predicts: {predicted}")
+    click.echo(facts["next"])
+
+
+@click.command()
+@project_argument
+def report(project: Path) -> None:
+    """Write report.html: classes, pictures, what is asked next, what was left out."""
+    from cryoal.project.project import Project
+    from cryoal.project.reporting import write_report
+
+    say(f"Open {write_report(Project.open(project))}")

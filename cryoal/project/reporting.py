@@ -1,0 +1,113 @@
+"""A project's page: what it holds, what the classifier thinks, and how good it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import cryoal
+from cryoal.project.status import status
+from cryoal.report.figures import class_counts, class_montage, uncertainty_histogram
+from cryoal.report.page import Card, Section, write_page
+from cryoal.report.tables import counts_table
+
+if TYPE_CHECKING:
+    from cryoal.project.project import Project
+
+#: Pictures a class in the montage.
+PICTURES = 8
+
+
+def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
+    """Write ``report.html``.
+
+    Parameters
+    ----------
+    more : sequence of Section
+        Put first: learning curves of a benchmark, where there is one.
+    """
+    facts = status(project)
+    sections = [*more, *_classes(project), *_queue(project), _left_out(project)]
+    write_page(
+        project.layout.report,
+        project.layout.root.resolve().name,
+        sections,
+        subtitle=f"{facts['extracted']} subtomograms of {facts['box']} voxels at "
+        f"{facts['voxel_size']:g} A from {facts['tomograms']} tomograms",
+        cards=_cards(facts),
+        footer=f"cryoal {cryoal.__version__}. {facts['next']}",
+    )
+    return project.layout.report
+
+
+def _cards(facts: dict[str, Any]) -> list[Card]:
+    cards = [
+        Card("Particles", str(facts["particles"]), f"{facts['left_out']} left out"),
+        Card("Labels", str(facts["labels"]), f"{len(facts['classes'])} classes"),
+        Card("Rounds", str(facts["round"])),
+    ]
+    controls = facts["controls"]
+    if controls["answered"]:
+        low, high = controls["interval"]
+        cards.append(
+            Card(
+                "Accuracy",
+                f"{controls['accuracy']:.0%}",
+                f"on {controls['answered']} random controls, 95 % interval {low:.0%} to {high:.0%}",
+            )
+        )
+    return cards
+
+
+def _classes(project: "Project") -> list[Section]:
+    predictions = project.predictions
+    if predictions is None:
+        return []
+    classified = project.classify()
+    counted = np.isin(classified.status, ["labelled", "predicted"])
+    table = counts_table(project.particles.tomogram[counted], classified.label[counted])
+    store = project.subtomograms
+    chosen: list[str] = []
+    names: list[str] = []
+    for name in sorted(set(classified.label[classified.status == "predicted"])):
+        rows = np.flatnonzero((classified.label == name) & (classified.status == "predicted"))
+        best = rows[np.argsort(-classified.confidence[rows], kind="stable")][:PICTURES]
+        chosen += [str(i) for i in project.particles.id[best]]
+        names += [str(name)] * len(best)
+    figures = [(class_counts(table), "particles of each class, without duplicates")]
+    if chosen:
+        caption = "central slabs (five slices) of the most confident predictions of each class"
+        figures.append((class_montage(store[chosen], names), caption))
+    return [Section("Classes", "", table=_totals(table), figures=figures)]
+
+
+def _totals(table: pd.DataFrame) -> pd.DataFrame:
+    totals = table.sum().rename("particles").to_frame()
+    totals["share"] = (totals["particles"] / max(1, int(totals["particles"].sum()))).round(3)
+    return totals.rename_axis("class")
+
+
+def _queue(project: "Project") -> list[Section]:
+    queue = project.queue
+    if queue is None:
+        return []
+    scores = np.array(list(queue.scores.values()))
+    if not np.isfinite(scores).any():
+        return []
+    text = (
+        f"{len(queue)} particles chosen by `{queue.acquisition}` in round "
+        f"{project.newest_queue_number}, {len(queue.controls)} of them random controls."
+    )
+    figure = uncertainty_histogram(scores[np.isfinite(scores)])
+    return [Section("What is asked next", text, figures=[(figure, "score of the queue")])]
+
+
+def _left_out(project: "Project") -> Section:
+    left_out = project.subtomograms.index.left_out
+    if not len(left_out):
+        return Section("Left out", "Every particle has its subtomogram.")
+    reasons = left_out["cryoalStatus"].str.split(":").str[0].value_counts()
+    table = reasons.rename_axis("reason").rename("particles").to_frame()
+    return Section("Left out", "One line each, with the reason, in `left_out.tsv`.", table=table)

@@ -1,0 +1,53 @@
+"""What a project holds and where it stands, as one object."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cryoal.project.stopping import advice, agreement, control_accuracy
+
+if TYPE_CHECKING:
+    from cryoal.project.project import Project
+
+
+def status(project: "Project") -> dict[str, Any]:
+    """Everything ``cryoal status --json`` prints."""
+    store = project.subtomograms
+    labels = project.labels
+    current = labels.current()
+    queue = project.queue
+    told = current.keys() | labels.unsure()
+    controls = control_accuracy(project)
+    low, high = controls.interval
+    predictions = project.predictions
+    return {
+        "project": str(project.layout.root),
+        "particles": len(project.particles),
+        "extracted": len(store),
+        "left_out": len(store.index.left_out),
+        "tomograms": len(store.index.tomograms),
+        "box": store.geometry.box,
+        "voxel_size": store.geometry.voxel_size,
+        "diameter": store.geometry.diameter,
+        "labels": len(current),
+        "classes": dict(sorted(Counter(current.values()).items())),
+        "unsure": len(labels.unsure()),
+        "annotators": sorted({label.annotator for label in labels.book().statements}),
+        "round": project.rounds[-1].number if project.rounds else 0,
+        "queue": None
+        if queue is None
+        else {
+            "round": project.newest_queue_number,
+            "acquisition": queue.acquisition,
+            "size": len(queue),
+            "answered": sum(name in told for name in queue.ids),
+        },
+        "controls": {
+            "answered": controls.answered,
+            "correct": controls.correct,
+            "accuracy": controls.accuracy if controls.answered else None,
+            "interval": [low, high] if controls.answered else None,
+        },
+        "agreement": agreement(project),
+        "predicted": None if predictions is None else project.classify().counts(),
+        "next": advice(project),
+    }
