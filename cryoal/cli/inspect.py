@@ -19,6 +19,10 @@ import click
     "--relion-centre", type=click.Choice(["half", "half-minus-one"]), default="half",
     show_default=True, help="Where centred coordinates count from.",
 )  # fmt: skip
+@click.option(
+    "--diameter", type=float, default=200.0, show_default=True, metavar="A",
+    help="Of the particles, Angstrom, to look whether they are where the list says.",
+)  # fmt: skip
 def inspect(
     files: tuple[str, ...],
     as_json: bool,
@@ -26,6 +30,7 @@ def inspect(
     voxel_size: float | None,
     unit: str | None,
     relion_centre: str,
+    diameter: float,
 ) -> None:
     """Say what each FILE is: kind, dialect, unit and why, tomograms, voxel size, problems."""
     import json
@@ -47,11 +52,34 @@ def inspect(
         for path, fact in facts.items():
             if fact["kind"] == "particles" and not fact["refused"]:
                 facts[path] = look(path, found, **options)
+                _placement(path, facts[path], found, options, diameter)
     for fact in facts.values():
         click.echo(json.dumps(fact) if as_json else _in_lines(fact))
     refused = [fact["refused"] for fact in facts.values() if fact["refused"]]
     if refused:
         raise CryoalError(refused[0])
+
+
+def _placement(
+    path: Path,
+    fact: dict[str, Any],
+    tomograms: dict[str, Any],
+    options: dict[str, Any],
+    diameter: float,
+) -> None:
+    """Add whether particles are where the list says, from the mean box of each tomogram."""
+    from cryoal.data.placement import placements
+    from cryoal.io.particles import read_all
+
+    if fact["refused"]:
+        return
+    particles = read_all([path], tomograms, check_inside=False, **options).particles
+    found = placements(particles, tomograms, diameter)
+    fact["contrast"] = {
+        name: f"{where.contrast or 'undecided'} (z {where.given.z:+.1f})"
+        for name, where in found.items()
+    }
+    fact["problems"] += [f"{name}: {p.problem}" for name, p in found.items() if p.problem]
 
 
 def _in_lines(fact: dict[str, Any]) -> str:

@@ -1,12 +1,15 @@
 """Is this file where it says it is? Contrast and placement, from the mean box."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cryoal.core.geometry import box_centre, radius_grid
+from cryoal.core.geometry import box_centre, radius_grid, voxels_from_angstrom
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
 from cryoal.data.crop import Cropper
 from cryoal.data.normalise import CLIP, Shells
 
@@ -107,6 +110,31 @@ def check_placement(
     best = max((reading for reading, _ in readings.values()), key=lambda r: abs(r.z))
     offset = _offset(mean, shells, given.z) * step if abs(given.z) >= 2 * UNDECIDED else np.zeros(3)
     return Placement(given, best, offset / scale, _problem(given, best, offset, diameter))
+
+
+def placements(
+    particles: ParticleSet, tomograms: Mapping[str, Tomogram], diameter: float
+) -> dict[str, Placement]:
+    """Check every tomogram that has a volume and enough picks inside it.
+
+    Parameters
+    ----------
+    diameter : float, Angstrom
+    """
+    found = {}
+    for name, tomogram in tomograms.items():
+        rows = particles.tomogram == name
+        if tomogram.load is None or rows.sum() < FEW:
+            continue
+        centres = voxels_from_angstrom(particles.position[rows], tomogram.voxel_size)
+        found[name] = check_placement(
+            tomogram.load(),
+            centres,
+            diameter / tomogram.voxel_size,
+            1.0,
+            np.random.default_rng(0),
+        )
+    return found
 
 
 def binned(volume: NDArray[np.generic], step: int) -> NDArray[np.float32]:
