@@ -2,8 +2,8 @@
 
 For the cold start: clustering them spreads the first labels over the classes. Measured on
 eight simulated complexes (10 A templates, SNR 0.1), the mean number of classes among the first
-8 particles over 20 seeds: 5.4 at random, 6.6 by ``cold_start``; where the rarest class was ten
-times rarer, among the first 24: 6.8 at random, 7.2 by ``cold_start``.
+8 particles over 20 seeds: 5.4 at random, 6.8 by ``cold_start``; where the rarest class was ten
+times rarer, among the first 24: 6.8 at random, 7.3 by ``cold_start``.
 """
 
 from collections.abc import Iterable

@@ -62,9 +62,7 @@ def test_the_cold_start_serves_every_tomogram():
 def test_without_an_embedding_the_cold_start_takes_turns_over_the_strata():
     pool, _ = islands([400])
     rank = np.linspace(0, 1, 400)
-    pool = replace(
-        pool, predictions=Predictions(pool.predictions.ids, (), {}), score_rank=rank
-    )
+    pool = replace(pool, predictions=Predictions(pool.predictions.ids, (), {}), score_rank=rank)
     rows = acquisitions.get("cold_start")(pool, 12, np.random.default_rng(0)).rows
     thirds = np.minimum((rank[rows] * 3).astype(int), 2)
     assert np.bincount(thirds).tolist() == [4, 4, 4]
