@@ -2,11 +2,12 @@
 
 import importlib
 import sys
+from typing import NoReturn
 
 import rich_click as click
 
 from cryoal import __version__
-from cryoal.cli.common import verbosity_options
+from cryoal.cli.common import release, verbosity_options
 from cryoal.core.errors import CryoalError
 
 #: Command -> where it lives; a module is imported when its command is needed.
@@ -62,7 +63,19 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
     try:
-        cli()
+        code = cli(prog_name="cryoal", standalone_mode=False)
     except CryoalError as problem:
-        click.echo(f"cryoal: {' '.join(str(problem).split())}", err=True)
-        sys.exit(2)
+        _refuse(str(problem))
+    except click.UsageError as problem:
+        command = "cryoal" if problem.ctx is None else problem.ctx.command_path
+        _refuse(f"{problem.format_message().rstrip('.')}. See {command} --help")
+    except click.Abort:
+        click.echo("cryoal: interrupted; the same command goes on from here", err=True)
+        sys.exit(130)
+    release()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    click.echo(f"cryoal: {' '.join(sentence.split())}", err=True)
+    sys.exit(2)

@@ -21,19 +21,37 @@ from cryoal.cli.common import progress, project_argument, say
     show_default=True,
     help="Names, with commas; default is what select takes, full trains on every label.",
 )
-@click.option("--start", type=int, default=50, show_default=True, help="First labels, at random.")
-@click.option("--step", type=int, default=50, show_default=True, help="Labels a round.")
-@click.option("--rounds", type=int, default=4, show_default=True, help="Rounds after the first.")
-@click.option("--seeds", type=int, default=3, show_default=True, help="Paired repetitions.")
+@click.option(
+    "--start",
+    type=click.IntRange(min=2),
+    default=50,
+    show_default=True,
+    help="First labels, at random.",
+)
+@click.option(
+    "--step", type=click.IntRange(min=1), default=50, show_default=True, help="Labels a round."
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=0),
+    default=4,
+    show_default=True,
+    help="Rounds after the first.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Paired repetitions."
+)
 @click.option(
     "--oracle-error",
-    type=float,
+    type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
     help="Mean share of wrong answers, on the particles of smallest margin.",
 )
-@click.option("--max-steps", type=int, help="Optimiser steps of every training, at most.")
-@click.option("--workers", "-j", type=int, help="Processes; default: all cores.")
+@click.option(
+    "--max-steps", type=click.IntRange(min=1), help="Optimiser steps of every training, at most."
+)
+@click.option("--workers", "-j", type=click.IntRange(min=1), help="Processes; default: all cores.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def benchmark(
     project: Path,

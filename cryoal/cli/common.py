@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import rich_click as click
 
@@ -45,8 +45,38 @@ def verbosity_options() -> list[click.Parameter]:
     ]
 
 
+class _Patient(logging.StreamHandler[TextIO]):
+    """Holds what only informs until checks are over: a refusal is one line, not the last of ten."""
+
+    def __init__(self, stream: TextIO, *, waiting: bool) -> None:
+        super().__init__(stream)
+        self._waiting = waiting
+        self._held: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or keep it."""
+        if self._waiting and record.levelno <= logging.INFO:
+            self._held.append(record)
+        else:
+            super().emit(record)
+
+    def let_out(self) -> None:
+        """Write what was held, and hold no more."""
+        self._waiting = False
+        for record in self._held:
+            super().emit(record)
+        self._held.clear()
+
+
+def release() -> None:
+    """Let everything out that was logged so far: the work has begun, or is done."""
+    for handler in log.handlers:
+        if isinstance(handler, _Patient):
+            handler.let_out()
+
+
 def _set_up_logging(level: int) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Patient(sys.stderr, waiting=level > logging.DEBUG)
     handler.setFormatter(_Plain())
     log.handlers[:] = [handler]
     log.propagate = False
@@ -61,6 +91,7 @@ class _Plain(logging.Formatter):
 
 def say(sentence: str) -> None:
     """Tell the person something, on stderr: stdout belongs to data."""
+    release()
     log.info("%s", sentence)
 
 
@@ -85,12 +116,18 @@ def progress(label: str, every_seconds: float = 15) -> Iterator[Progress]:
         )
         with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(label, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+            def draw(done: int, total: int) -> None:
+                release()
+                bar.update(task, completed=done, total=total)
+
+            yield draw
         return
     last = time.monotonic()
 
     def line(done: int, total: int) -> None:
         nonlocal last
+        release()
         if time.monotonic() - last >= every_seconds:
             last = time.monotonic()
             say(f"{label}: {done} of {total}")

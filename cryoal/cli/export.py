@@ -12,10 +12,14 @@ from cryoal.cli.common import project_argument, say
 @click.option("--to", "dialect", help="Dialect; default: the one the particles came in.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: export/ there.")
 @click.option("--class", "only_class", help="Only particles of this class.")
-@click.option("--min-confidence", type=float, help="Only particles at least this certain, 0 to 1.")
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    help="Only particles at least this certain, 0 to 1.",
+)
 @click.option(
     "--min-distance",
-    type=float,
+    type=click.FloatRange(min=0),
     help="Of particles closer than this, Angstrom, the most confident stays; default: half the "
     "diameter, 0 keeps all.",
 )

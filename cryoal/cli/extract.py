@@ -48,7 +48,13 @@ from cryoal.cli.common import json_option, print_json, progress, project_argumen
 @click.option("--tilt-range", type=float, nargs=2, help="Lowest and highest tilt, degrees.")
 @click.option("--display-tomograms", help="Quoted glob of denoised volumes, for looking at.")
 @click.option("--float16", is_flag=True, default=None, help="Store boxes in half the space.")
-@click.option("--workers", "-j", type=int, default=None, help="Processes; default: all cores.")
+@click.option(
+    "--workers",
+    "-j",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Processes; default: all cores.",
+)
 @click.option("--scheduler", help="Address of a Dask scheduler to run on, instead of processes.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @json_option

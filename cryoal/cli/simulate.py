@@ -51,7 +51,7 @@ from cryoal.cli.common import progress, say
 @click.option("--tilt-range", type=float, nargs=2, help="Degrees; default: -60 60.")
 @click.option("--voxel-size", type=float, help="Angstrom; default: 10.")
 @click.option("--classes", type=int, help="Only the first so many templates or phantoms.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def simulate(
     out: Path,
     templates: Path | None,

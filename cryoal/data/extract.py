@@ -185,6 +185,25 @@ def settle_contrast(verdicts: dict[str, tuple[Placement, int]]) -> dict[str, str
     return settled
 
 
+def check_fits(tomogram: Tomogram, geometry: BoxGeometry, edge: str) -> None:
+    """Refuse boxes of which the tomogram can hold too little wherever they are.
+
+    Raises
+    ------
+    CryoalError
+        Names the tomogram and both sizes.
+    """
+    side = geometry.box * geometry.voxel_size / tomogram.voxel_size
+    inside = np.prod([min(1.0, size / side) for size in tomogram.shape])
+    if inside < _needed(edge):
+        z, y, x = tomogram.shape
+        raise CryoalError(
+            f"{tomogram.name}: a box of {geometry.box} at {geometry.voxel_size:g} A does not fit "
+            f"into {x} x {y} x {z} voxels of {tomogram.voxel_size:g} A; check --diameter, --box "
+            "and --voxel-size"
+        )
+
+
 def extract_tomogram(task: Task) -> Extracted:
     """Cut, normalise and write every pick of one tomogram.
 
@@ -194,18 +213,12 @@ def extract_tomogram(task: Task) -> Extracted:
     Raises
     ------
     CryoalError
-        The box is larger than the tomogram.
+        The tomogram's volume is not known.
     """
     tomogram, geometry = task.tomogram, task.geometry
     volume = _load(tomogram)
     scale = geometry.voxel_size / tomogram.voxel_size
     cropper = Cropper(volume, geometry.box, scale)
-    if min(volume.shape) < geometry.box * scale * 0.5 or max(volume.shape) < geometry.box * scale:
-        raise CryoalError(
-            f"{tomogram.name}: a box of {geometry.box} at {geometry.voxel_size:g} A does not fit "
-            f"into {volume.shape[2]} x {volume.shape[1]} x {volume.shape[0]} voxels of "
-            f"{tomogram.voxel_size:g} A; check --diameter and --voxel-size"
-        )
     scale_of_grey = grey_scale(volume)
     shells = Shells(geometry.box, geometry.diameter / geometry.voxel_size / 2)
     sign = -1 if task.contrast == "dark" else 1

@@ -1,5 +1,6 @@
 """From tomograms and picks to subtomograms: checks first, then one task a tomogram."""
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -20,6 +21,7 @@ from cryoal.data.extract import (
     WORKING_VOXEL_SIZE,
     BoxGeometry,
     Task,
+    check_fits,
     choose_geometry,
     extract_tomogram,
     look,
@@ -83,40 +85,78 @@ def extract(
     """
     given = {name: value for name, value in (options or {}).items() if value is not None}
     new = not layout.settings.exists()
-    if new and layout.root.exists() and any(layout.root.iterdir()):
-        raise CryoalError(f"{layout.root}: neither empty nor a cryoal project; name a new folder")
-    settings = Settings() if new else read_settings(layout.settings)
-    chosen = settings.extract.model_copy(update=given)
-    known = {} if new else inputs.read_tomograms(layout.tomograms)
-    if tomograms:
-        known |= io.read_tomograms(
-            tomograms,
-            fallback_voxel_size=chosen.voxel_size,
-            tilt_range=tilt_range,
-            display=display,
-        )
-    if not known:
-        raise CryoalError("which tomograms? Give --tomograms (MRC files or a tomograms.star)")
-    merged, unmatched = _picks(layout, particles, known, unit, relion_centre)
-    check_units(merged, known)
-    geometry = geometry_for(known.values(), chosen, Index.read(layout.subtomograms))
-    tasks = make_tasks(layout, merged, known, geometry, chosen)
-    report = ExtractReport(len(merged), len(tasks), geometry)
-    if dry_run:
-        return report
-    began = time.monotonic()
-    layout.root.mkdir(parents=True, exist_ok=True)
-    with locked(layout.lock), executor(workers, len(tasks), scheduler) as pool:
-        index = run(layout, tasks, chosen, pool, progress, report)
+    if new:
+        _refuse_foreign(layout.root)
+    with contextlib.ExitStack() as held:
+        if not new and not dry_run:
+            held.enter_context(locked(layout.lock))
+        settings = Settings() if new else read_settings(layout.settings)
+        chosen = settings.extract.overruled_by(given)
+        known = _tomograms(layout, tomograms, chosen, tilt_range, display)
+        merged, unmatched = _picks(layout, particles, known, unit, relion_centre)
+        check_units(merged, known)
+        geometry = geometry_for(known.values(), chosen, Index.read(layout.subtomograms))
+        tasks = make_tasks(layout, merged, known, geometry, chosen)
+        for task in tasks:
+            check_fits(task.tomogram, geometry, chosen.edge)
+        report = ExtractReport(len(merged), len(tasks), geometry)
+        began = time.monotonic()
+        pool = held.enter_context(executor(workers, len(tasks), scheduler))
+        progress(0, len(tasks))
+        survey = look_at(layout, tasks, chosen, pool, report)
+        if dry_run:
+            return report
+        if new:
+            layout.root.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(layout.lock))
+            _refuse_foreign(layout.root)
+            write_template(layout.settings, given)
+        # Before the first box: whoever is interrupted goes on with ``cryoal extract PROJECT``.
         inputs.write_tomograms(layout.tomograms, known)
         inputs.write_particles(layout.particles, merged)
-        if new:
-            write_template(layout.settings, given)
+        index = cut(layout, survey, chosen, pool, progress)
         journal.write(layout, "extract", given, began)
+    facts = index.tomograms
+    report.contrast = (
+        dict(zip(facts["rlnTomoName"], facts["cryoalContrast"], strict=True)) if len(facts) else {}
+    )
     report.extracted, report.left_out = len(index.boxes), len(index.left_out)
     wished = index.left_out["cryoalStatus"].str.startswith("edge") & (chosen.edge == "drop")
     report.unexpected = int((~wished).sum()) + unmatched
     return report
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds anything already; what is hidden (.DS_Store) does not count."""
+    if folder.exists() and not folder.is_dir():
+        raise CryoalError(f"{folder}: is a file; name a new folder")
+    if folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise CryoalError(f"{folder}: neither empty nor a cryoal project; name a new folder")
+
+
+def _tomograms(
+    layout: Layout,
+    paths: Sequence[str | Path],
+    options: ExtractSettings,
+    tilt_range: tuple[float, float] | None,
+    display: str | None,
+) -> dict[str, Tomogram]:
+    """The project's tomograms with the new ones."""
+    known = inputs.read_tomograms(layout.tomograms)
+    if not paths and display is not None:
+        raise CryoalError("--display-tomograms belongs to --tomograms: give those again as well")
+    if paths:
+        known |= io.read_tomograms(
+            paths,
+            fallback_voxel_size=options.voxel_size,
+            tilt_range=tilt_range,
+            display=display,
+        )
+    elif tilt_range is not None:
+        known = {name: replace(t, tilt_range=tilt_range) for name, t in known.items()}
+    if not known:
+        raise CryoalError("which tomograms? Give --tomograms (MRC files or a tomograms.star)")
+    return known
 
 
 def _picks(
@@ -129,6 +169,8 @@ def _picks(
     """The project's picks with the new ones, and how many match no tomogram."""
     old = inputs.read_particles(layout.particles) if layout.particles.exists() else None
     if not particles:
+        if unit is not None:
+            raise CryoalError("--unit belongs to --particles: give those again as well")
         if old is None:
             raise CryoalError("which picks? Give --particles (a particle file, or several)")
         return old, 0
@@ -248,24 +290,49 @@ def digest(task: Task, contrast: str) -> str:
     return facts.hexdigest()[:32]
 
 
-def run(
+@dataclass(frozen=True)
+class Survey:
+    """What was found before anything is cut.
+
+    Attributes
+    ----------
+    index : Index
+        Of the tomograms that are finished and stay as they are.
+    todo : list of Task
+    placements : {tomogram: Placement}
+    contrasts : {tomogram: "dark" or "bright"}
+    """
+
+    index: Index
+    todo: list[Task]
+    placements: dict[str, Placement]
+    contrasts: dict[str, str]
+
+
+def look_at(
     layout: Layout,
     tasks: list[Task],
     options: ExtractSettings,
     executor: Executor,
-    progress: Callable[[int, int], None],
     report: ExtractReport,
-) -> Index:
-    """Look at every tomogram, then cut what is not finished; the index grows as they finish."""
-    geometry = tasks[0].geometry
+) -> Survey:
+    """Look at every tomogram that is not finished; nothing is written.
+
+    Raises
+    ------
+    CryoalError
+        A tomogram shows neither dark nor bright protein.
+    """
+    geometry = report.geometry
     known = Index.read(layout.subtomograms)
     index = known if known and known.geometry == geometry else Index.new(geometry)
     finished = {
         name: what for name, what in index.digests().items() if _has_stack(index, layout, name)
     }
     todo = [t for t in tasks if finished.get(t.tomogram.name) != digest(t, options.contrast)]
-    index = index.without(set(index.digests()) - {task.tomogram.name for task in tasks})
-    report.already_done = len(tasks) - len(todo)
+    current = {task.tomogram.name for task in tasks} - {task.tomogram.name for task in todo}
+    index = index.without(set(index.digests()) - current)
+    report.already_done = len(current)
     placements = dict(zip((t.tomogram.name for t in todo), executor.map(look, todo), strict=True))
     contrasts = _contrasts(todo, placements, options.contrast)
     report.warnings = [
@@ -275,31 +342,56 @@ def run(
     ]
     for warning in report.warnings:
         log.warning("%s", warning)
+    tilts = {task.tomogram.name: _tilts(task.tomogram) for task in tasks}
+    return Survey(_with_tilts(index, tilts), todo, placements, contrasts)
+
+
+def cut(
+    layout: Layout,
+    survey: Survey,
+    options: ExtractSettings,
+    executor: Executor,
+    progress: Callable[[int, int], None],
+) -> Index:
+    """Cut what is not finished; the index grows as tomograms are."""
+    # Finished is what the index names: it forgets a stack before that is made again.
+    index = survey.index
+    index.write(layout.subtomograms)
     jobs = {
-        executor.submit(extract_tomogram, _with_contrast(task, contrasts)): task for task in todo
+        executor.submit(extract_tomogram, _with_contrast(task, survey.contrasts)): task
+        for task in survey.todo
     }
     for done, job in enumerate(as_completed(jobs), 1):
         task, result = jobs[job], job.result()
         name = task.tomogram.name
         facts = {
             "cryoalInputDigest": digest(task, options.contrast),
-            "cryoalContrast": contrasts[name],
-            "cryoalContrastZ": f"{placements[name].given.z:.2f}",
-            "cryoalTiltMin": f"{task.tomogram.tilt_range[0]:g}",
-            "cryoalTiltMax": f"{task.tomogram.tilt_range[1]:g}",
-            "cryoalTiltAxis": task.tomogram.tilt_axis,
+            "cryoalContrast": survey.contrasts[name],
+            "cryoalContrastZ": f"{survey.placements[name].given.z:.2f}",
+            **_tilts(task.tomogram),
         }
         index = index.with_tomogram(result, task.stack, facts)
-        # Finished is what the index names: a stack written just before a kill is made again.
         index.write(layout.subtomograms)
         progress(done, len(jobs))
     _finish(layout, index)
-    report.contrast = (
-        dict(zip(index.tomograms["rlnTomoName"], index.tomograms["cryoalContrast"], strict=True))
-        if len(index.tomograms)
-        else {}
-    )
     return index
+
+
+def _tilts(tomogram: Tomogram) -> dict[str, str]:
+    return {
+        "cryoalTiltMin": f"{tomogram.tilt_range[0]:g}",
+        "cryoalTiltMax": f"{tomogram.tilt_range[1]:g}",
+        "cryoalTiltAxis": tomogram.tilt_axis,
+    }
+
+
+def _with_tilts(index: Index, tilts: dict[str, dict[str, str]]) -> Index:
+    """Put the tilts of today beside finished tomograms: no box depends on them, training does."""
+    table = index.tomograms.copy()
+    for column in ("cryoalTiltMin", "cryoalTiltMax", "cryoalTiltAxis"):
+        if column in table:
+            table[column] = [tilts[name][column] for name in table["rlnTomoName"]]
+    return replace(index, tomograms=table)
 
 
 def _has_stack(index: Index, layout: Layout, name: str) -> bool:
@@ -324,10 +416,11 @@ def _with_contrast(task: Task, contrasts: dict[str, str]) -> Task:
 
 def _finish(layout: Layout, index: Index) -> None:
     """Write the list of what was left out, and delete stacks that no particle refers to."""
-    index.write(layout.subtomograms)
     left_out = index.left_out.set_axis(["id", "tomogram", "reason"], axis=1)
     write_tsv(layout.left_out, left_out)
     named = set(index.boxes["rlnImageName"].str.split("@").str[1].unique())
     for stack in layout.subtomograms.glob("*.mrc"):
         if f"{stack.parent.name}/{stack.name}" not in named:
             stack.unlink()
+    for part in layout.subtomograms.glob(".*.part"):  # of a process that was killed
+        part.unlink()

@@ -16,7 +16,7 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.data.store import SubtomogramStore
 from cryoal.io.predictions import read_predictions
 from cryoal.io.tsv import write_tsv
-from cryoal.project import exporting, extraction, inputs, journal, round
+from cryoal.project import exporting, extraction, inputs, journal
 from cryoal.project.labels import ProjectLabels
 from cryoal.project.layout import Layout, RoundLayout
 from cryoal.project.selecting import Queue
@@ -144,10 +144,14 @@ class Project:
 
     def train(self, progress: Progress = silent) -> RoundLayout:
         """Train a round on today's labels, unless the newest one already was."""
+        from cryoal.project import round
+
         return round.train(self, progress)
 
     def predict(self, model: Path | None = None, progress: Progress = silent) -> Predictions:
         """Predict every particle with the newest round, or with another's networks."""
+        from cryoal.project import round
+
         return round.predict(self, model, progress)
 
     def select(
@@ -158,6 +162,8 @@ class Project:
         progress: Progress = silent,
     ) -> Queue:
         """Choose the particles to ask about next; trains and predicts first if labels changed."""
+        from cryoal.project import round
+
         return round.select(self, n, acquisition, seed, progress)
 
     def classify(self, min_distance: float | None = None) -> exporting.Classified:

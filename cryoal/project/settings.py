@@ -20,12 +20,27 @@ class _Section(BaseModel):
 class ExtractSettings(_Section):
     """How subtomograms are cut."""
 
-    diameter: float | None = Field(None, gt=0)
+    diameter: float | None = Field(None, gt=0, allow_inf_nan=False)
     box: int | None = None
-    voxel_size: float | None = Field(None, gt=0)
+    voxel_size: float | None = Field(None, gt=0, allow_inf_nan=False)
     contrast: Literal["auto", "dark", "bright"] = "auto"
     edge: Literal["pad", "drop"] = "pad"
     float16: bool = False
+
+    def overruled_by(self, options: Mapping[str, Any]) -> "ExtractSettings":
+        """These settings with what the command line says instead.
+
+        Raises
+        ------
+        CryoalError
+            Names an option whose value cannot be.
+        """
+        try:
+            return ExtractSettings(**{**self.model_dump(), **options})
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            option = str(first["loc"][0]).replace("_", "-")
+            raise CryoalError(f"--{option} {first['input']}: {first['msg']}") from problem
 
 
 class TrainSettings(_Section):
@@ -36,7 +51,7 @@ class TrainSettings(_Section):
     max_steps: int | None = Field(None, ge=1)
     student_steps: int | None = Field(None, ge=0)
     device: str = "auto"
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     distance: str = "kl"
     student_ce: float = Field(0.0, ge=0, le=1)
     transfer_on: Literal["labelled", "unlabelled", "both"] = "labelled"
