@@ -130,10 +130,10 @@ def unmeasured(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     corner = flat_x[:-1, :-1] & (raw[:-1, 1:, :-1] == raw[:-1, :-1, :-1])
     corner &= raw[1:, :-1, :-1] == raw[:-1, :-1, :-1]
     flat[:-1, :-1, :-1] = corner
-    # The last plane along each axis has no next voxel: it shares its neighbour's verdict.
-    flat[-1] |= flat[-2]
-    flat[:, -1] |= flat[:, -2]
-    flat[:, :, -1] |= flat[:, :, -2]
+    # The equal neighbours belong to the region too, or its far faces would be missed.
+    flat[1:, :-1, :-1] |= corner
+    flat[:-1, 1:, :-1] |= corner
+    flat[:-1, :-1, 1:] |= corner
     flat |= outside
     return flat if flat.any() else None
 

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from cryoal.core.errors import CryoalError
+from cryoal.data.extract import settle_contrast
+from cryoal.data.placement import Placement, Reading, check_placement
+
+SHAPE = (80, 150, 170)
+DIAMETER = 16.0
+
+
+def scene(contrast: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Balls that do not touch, in noise: (volume, centres zyx)."""
+    rng = np.random.default_rng(seed)
+    volume = rng.normal(size=SHAPE).astype(np.float32)
+    centres: list[np.ndarray] = []
+    while len(centres) < 60:
+        at = rng.uniform([18] * 3, np.array(SHAPE) - 18)
+        if all(np.linalg.norm(at - other) > 20 for other in centres):
+            centres.append(at)
+    grid = np.indices((19, 19, 19)) - 9
+    for at in centres:
+        whole = np.rint(at).astype(int)
+        ball = np.sqrt(((grid - (at - whole)[:, None, None, None]) ** 2).sum(0)) < DIAMETER / 2
+        a, b, c = whole - 9
+        volume[a : a + 19, b : b + 19, c : c + 19] += contrast * ball
+    return volume, np.array(centres)
+
+
+def check(volume: np.ndarray, centres: np.ndarray) -> Placement:
+    return check_placement(volume, centres, DIAMETER, 1.0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("contrast", "verdict"), [(-0.6, "dark"), (0.6, "bright")])
+def test_protein_is_told_dark_or_bright(contrast, verdict):
+    placement = check(*scene(contrast))
+    assert placement.contrast == verdict
+    assert placement.problem == ""
+
+
+def test_noise_alone_decides_nothing():
+    volume, centres = scene(0.0)
+    assert check(volume, centres).contrast is None
+
+
+@pytest.mark.parametrize(
+    ("reading", "mistake"),
+    [
+        ("flipped along z", lambda c: c * [-1, 1, 1] + [SHAPE[0] - 1, 0, 0]),
+        ("flipped along y", lambda c: c * [1, -1, 1] + [0, SHAPE[1] - 1, 0]),
+        ("flipped along x", lambda c: c * [1, 1, -1] + [0, 0, SHAPE[2] - 1]),
+        ("times two", lambda c: c / 2),
+        ("with x and z exchanged", lambda c: c[:, ::-1]),
+    ],
+)
+def test_a_mistaken_reading_is_named(reading, mistake):
+    volume, centres = scene(-0.8)
+    placement = check(volume, mistake(centres))
+    assert reading in placement.problem
+    assert placement.best.name == reading
+
+
+def test_picks_beside_their_particles_are_noticed_and_measured():
+    volume, centres = scene(-0.8)
+    placement = check(volume, centres + np.array([0, 6, 0]))
+    assert "off the picks" in placement.problem
+    np.testing.assert_allclose(placement.offset, [0, -6, 0], atol=2.1)
+
+
+def verdict(z: float) -> Placement:
+    reading = Reading("as given", z, 100)
+    return Placement(reading, reading, np.zeros(3), "")
+
+
+def test_a_tomogram_with_few_picks_follows_the_others():
+    verdicts = {"a": (verdict(-9.0), 200), "b": (verdict(0.4), 4)}
+    assert settle_contrast(verdicts) == {"a": "dark", "b": "dark"}
+
+
+def test_an_undecided_tomogram_stops_and_asks():
+    with pytest.raises(CryoalError, match=r"b: .* say --contrast dark"):
+        settle_contrast({"a": (verdict(-9.0), 200), "b": (verdict(0.4), 200)})
+
+
+def test_mixed_projects_are_allowed():
+    verdicts = {"warp": (verdict(8.0), 90), "relion": (verdict(-7.0), 90)}
+    assert settle_contrast(verdicts) == {"warp": "bright", "relion": "dark"}
