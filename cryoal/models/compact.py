@@ -14,7 +14,7 @@ LARGEST_FULL_BOX = 48
 class Compact(Network):
     """Four convolutions of 16, 32, 64 and 128 channels, then mean and maximum over space.
 
-    0.28 M parameters at width 1. The first convolution has stride 2, and the second and third
+    0.29 M parameters at width 1. The first convolution has stride 2, and the second and third
     are followed by maximum pooling. The maximum finds the particle wherever a shift puts it,
     the mean measures it against the noise.
 
