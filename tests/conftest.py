@@ -1,10 +1,21 @@
 """What every test may use."""
 
+import contextlib
+import io
+import logging
 import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from cryoal.cli import main
+from cryoal.simulate.write import SimulationResult
+from cryoal.simulate.write import simulate as write_simulation
 
 
 @pytest.fixture
@@ -20,3 +31,75 @@ def testdata() -> Path:
     if not (folder / "MANIFEST.tsv").exists():
         pytest.skip(f"no third-party files at {folder}; set CRYOAL_TESTDATA to their folder")
     return folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left on its streams, and its exit code."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def cryoal(*arguments: object) -> Outcome:
+    """Run the command line in this process: the same entry point, without starting Python."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    log = logging.getLogger("cryoal")
+    before = (log.handlers[:], log.propagate, log.level, sys.argv)
+    sys.argv = ["cryoal", *map(str, arguments)]
+    code = None
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        log.handlers[:], log.propagate, sys.argv = before[0], before[1], before[3]
+        log.setLevel(before[2])
+    return Outcome(int(code or 0), stdout.getvalue(), stderr.getvalue())
+
+
+def cryoal_process(*arguments: object, **options: object) -> subprocess.Popen[str]:
+    """Start the command line as a process of its own, with one thread."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cryoal", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **options,  # type: ignore[call-overload]
+    )
+
+
+#: Voxels of 20 A keep boxes at 18 voxels, the smallest there are.
+SMALL = {"tomograms": 3, "per_tomogram": 24, "classes": 3, "voxel_size": 20.0, "largest": 200.0}
+DIAMETER = 190
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> SimulationResult:
+    """Three small tomograms of three complexes and some junk; read only."""
+    folder = tmp_path_factory.mktemp("simulated")
+    return write_simulation(folder / "data", junk=0.1, snr=0.5, seed=0, **SMALL)
+
+
+@pytest.fixture(scope="session")
+def extracted(simulated: SimulationResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of them, with short trainings, made by command line; read only."""
+    folder = tmp_path_factory.mktemp("extracted") / "project"
+    outcome = cryoal(
+        "extract", folder, "--tomograms", simulated.tomograms, "--particles", simulated.particles,
+        "--diameter", DIAMETER, "--contrast", "dark", "-j", 1,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.stderr
+    settings = folder / "cryoal.toml"
+    short = "[train]\nmax_steps = 20\nstudent_steps = 5\n"
+    settings.write_text(settings.read_text().replace("[train]\n", short))
+    return folder
+
+
+@pytest.fixture
+def project(extracted: Path, tmp_path: Path) -> Path:
+    """A copy of the extracted project, to do with as one likes."""
+    return Path(shutil.copytree(extracted, tmp_path / "project"))

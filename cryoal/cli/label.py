@@ -19,6 +19,7 @@ from cryoal.cli.common import project_argument, say
 @click.option("--annotator", help="Whose words these are; default: your login name.")
 def label(project: Path, source: Path, annotator: str | None) -> None:
     """Add labels; nothing that was said before is lost or overwritten."""
+    from cryoal.core.errors import CryoalError
     from cryoal.project.labels import is_project, read_labels
     from cryoal.project.project import Project
 
@@ -26,9 +27,14 @@ def label(project: Path, source: Path, annotator: str | None) -> None:
     if is_project(source):
         added = opened.labels.unite(source)
         what = f"{added} statements of {source}"
+    elif source.is_dir():
+        raise CryoalError(f"{source}: a folder, but no cryoal project; name a file or a project")
     else:
         labels = read_labels(source)
-        opened.labels.add(labels, annotator, round_number=opened.newest_queue_number)
+        try:
+            opened.labels.add(labels, annotator, round_number=opened.newest_queue_number)
+        except CryoalError as problem:
+            raise CryoalError(f"{source}: {problem}") from problem
         what = f"{len(labels)} labels"
     counts: dict[str, int] = {}
     for word in opened.labels.current().values():

@@ -61,7 +61,7 @@ class ParticleSet:
         names, counts = np.unique(self.id, return_counts=True)
         if n and counts.max() > 1:
             raise CryoalError(
-                f"particle id {names[counts.argmax()]!r} stands {counts.max()} times; "
+                f"particle id {str(names[counts.argmax()])!r} stands {counts.max()} times; "
                 "ids must be unique"
             )
 
@@ -98,7 +98,7 @@ class ParticleSet:
             missing = wanted[found < 0]
             raise CryoalError(
                 f"{len(missing)} unknown particle id{'s' if len(missing) > 1 else ''}, "
-                f"the first is {missing[0]!r}; ids look like {str(self.id[0])!r}"
+                f"the first is {str(missing[0])!r}; ids look like {str(self.id[0])!r}"
                 if len(self)
                 else "there are no particles"
             )

@@ -102,7 +102,6 @@ def extract(
         report = ExtractReport(len(merged), len(tasks), geometry)
         began = time.monotonic()
         pool = held.enter_context(executor(workers, len(tasks), scheduler))
-        progress(0, len(tasks))
         survey = look_at(layout, tasks, chosen, pool, report)
         if dry_run:
             return report
@@ -355,6 +354,7 @@ def cut(
 ) -> Index:
     """Cut what is not finished; the index grows as tomograms are."""
     # Finished is what the index names: it forgets a stack before that is made again.
+    progress(0, len(survey.todo))
     index = survey.index
     index.write(layout.subtomograms)
     jobs = {

@@ -27,14 +27,17 @@ class Truth:
     Attributes
     ----------
     labels : mapping of id to label
+    source : str
+        Where they are from, for messages.
     """
 
     labels: Mapping[str, str]
+    source: str = "the truth"
 
     @classmethod
     def read(cls, path: Path) -> "Truth":
         """Read the truth from a file with columns id, label."""
-        return cls(read_labels(path))
+        return cls(read_labels(path), str(path))
 
     def ask(self, ids: Sequence[str]) -> dict[str, str]:
         """The true label of each particle.
@@ -47,7 +50,8 @@ class Truth:
         unknown = [name for name in ids if name not in self.labels]
         if unknown:
             raise CryoalError(
-                f"the truth has no label for {len(unknown)} particles, the first is {unknown[0]!r}"
+                f"{self.source}: no label for {len(unknown)} of the particles, the first is "
+                f"{str(unknown[0])!r}"
             )
         return {name: self.labels[name] for name in ids}
 

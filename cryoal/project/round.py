@@ -30,6 +30,8 @@ from cryoal.project.layout import RoundLayout
 from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
 from cryoal.project.training import (
     POOL_SAMPLE,
+    Pair,
+    check_settings,
     check_trainable,
     load_pair,
     predict_pair,
@@ -58,7 +60,9 @@ def train(project: "Project", progress: Progress) -> RoundLayout:
         There are no labels, or all are of one class.
     """
     labels = usable_labels(project)
-    check_trainable(labels)
+    classes = check_trainable(labels)
+    box = project.subtomograms.geometry.network_box
+    check_settings(project.settings.train, len(classes), box)
     with locked(project.layout.lock):
         here = _round_of(project, labels)
         if here.teacher.exists():
@@ -110,12 +114,7 @@ def predict(project: "Project", model: Path | None, progress: Progress) -> Predi
             if made_from == boxes_digest:
                 return predictions
         began = time.monotonic()
-        pair = load_pair(here.teacher, here.student)
-        if pair.teacher.recipe.box > store.geometry.box:
-            raise CryoalError(
-                f"{here.teacher}: trained on boxes of {pair.teacher.recipe.box}, but these are "
-                f"{store.geometry.box}; extract with a larger --box"
-            )
+        pair = _fitting_pair(here, store)
         predictions = predict_pair(
             pair,
             store.ids,
@@ -252,13 +251,23 @@ def _adopted(project: "Project", model: Path) -> RoundLayout:
         source = RoundLayout(model)
     else:
         source = _trained(Project(model))
+    _fitting_pair(source, project.subtomograms)
     here = project.layout.round(_next_number(project))
     for theirs, ours in ((source.student, here.student), (source.teacher, here.teacher)):
-        if not theirs.exists():
-            raise CryoalError(f"{theirs}: no such network; --model takes a project or a round")
         with replacing(ours, "wb") as file:
             file.write(theirs.read_bytes())
     return here
+
+
+def _fitting_pair(source: RoundLayout, store: SubtomogramStore) -> Pair:
+    """Teacher and student of a round, if they can see these boxes."""
+    pair = load_pair(source.teacher, source.student)
+    if pair.teacher.recipe.box > store.geometry.box:
+        raise CryoalError(
+            f"{source.teacher}: trained on boxes of {pair.teacher.recipe.box}, but these are "
+            f"{store.geometry.box}; extract with a larger --box"
+        )
+    return pair
 
 
 def _boxes_digest(store: SubtomogramStore) -> str:

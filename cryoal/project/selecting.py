@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cryoal.acquire.base import Acquisition, Pool, acquisitions, take_in_order
+from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star, simple, write_star
@@ -71,8 +72,14 @@ class Queue:
         if not path.exists():
             return None
         blocks = read_star(path)
-        facts = blocks["queue"].iloc[0]
-        return cls(blocks["queries"], facts["cryoalAcquisition"], int(facts["cryoalSeed"]))
+        try:
+            facts = blocks["queue"].iloc[0]
+            table = blocks["queries"][list(cls.COLUMNS)]
+            return cls(table, facts["cryoalAcquisition"], int(facts["cryoalSeed"]))
+        except (KeyError, ValueError, IndexError) as problem:
+            raise CryoalError(
+                f"{path}: not a queue of cryoal ({problem}); delete it and run cryoal select again"
+            ) from problem
 
     def write(self, path: Path) -> None:
         """Write ``queries.star``, all or nothing."""

@@ -12,6 +12,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
+from cryoal.learn.device import resolve_device
 from cryoal.learn.fit import History, Schedule, fit
 from cryoal.learn.predict import predict, predict_dropout
 from cryoal.learn.transfer import TransferOptions
@@ -77,6 +78,30 @@ def check_trainable(labels: dict[str, str]) -> tuple[str, ...]:
     return classes
 
 
+def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
+    """Refuse settings of which no training can be made, before anything is written.
+
+    Raises
+    ------
+    CryoalError
+        An unknown network, distance or device, or a box that no network takes.
+    """
+    with torch.random.fork_rng(devices=[]):
+        build(settings.network, n_classes, box)
+        build(settings.student, n_classes, box)
+    _transfer(settings)
+    resolve_device(settings.device)
+
+
+def _transfer(settings: TrainSettings) -> TransferOptions:
+    return TransferOptions(
+        distance=settings.distance,
+        student_ce=settings.student_ce,
+        where=settings.transfer_on,
+        temperature=settings.temperature,
+    )
+
+
 def train_pair(
     boxes: NDArray[np.floating],
     labels: Sequence[str],
@@ -118,12 +143,7 @@ def train_pair(
         np.array([number[name] for name in labels]),
         views=allowed if settings.views else None,
         shift=shift,
-        transfer=TransferOptions(
-            distance=settings.distance,
-            student_ce=settings.student_ce,
-            where=settings.transfer_on,
-            temperature=settings.temperature,
-        ),
+        transfer=_transfer(settings),
         schedule=schedule or schedule_for(settings),
         unlabelled=unlabelled,
         seed=settings.seed,
