@@ -52,7 +52,9 @@ from cryoal.cli.common import progress, project_argument, say
     "--max-steps", type=click.IntRange(min=1), help="Optimiser steps of every training, at most."
 )
 @click.option("--workers", "-j", type=click.IntRange(min=1), help="Processes; default: all cores.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the results."
+)
 def benchmark(
     project: Path,
     truth: Path,

@@ -9,7 +9,9 @@ from cryoal.cli.common import say
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("cryoal-demo"))
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other data."
+)
 def demo(folder: Path, seed: int) -> None:
     """Simulate tomograms, extract, learn in rounds, export and report, in FOLDER."""
     from cryoal.project.demo import run

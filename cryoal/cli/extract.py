@@ -28,8 +28,16 @@ from cryoal.cli.common import json_option, print_json, progress, project_argumen
     help="Working voxel size, Angstrom. Default: 10, or the tomogram's own when that is coarser. "
     "Where a tomogram's header names none, this is also taken for its own.",
 )
-@click.option("--contrast", type=click.Choice(["auto", "dark", "bright"]), default=None)
-@click.option("--edge", type=click.Choice(["pad", "drop"]), default=None)
+@click.option(
+    "--contrast",
+    type=click.Choice(["auto", "dark", "bright"]),
+    help="Of protein in the tomograms: dark (RELION, IMOD), bright (Warp), or told from the mean box [auto].",
+)
+@click.option(
+    "--edge",
+    type=click.Choice(["pad", "drop"]),
+    help="Keep boxes at least 75 % inside, or only those wholly inside. [pad]",
+)
 @click.option(
     "--unit",
     type=click.Choice(
@@ -44,7 +52,13 @@ from cryoal.cli.common import json_option, print_json, progress, project_argumen
     ),
     help="Unit of the coordinates; default: told from the file, and said.",
 )
-@click.option("--relion-centre", type=click.Choice(["half", "half-minus-one"]), default="half")
+@click.option(
+    "--relion-centre",
+    type=click.Choice(["half", "half-minus-one"]),
+    default="half",
+    show_default=True,
+    help="Where centred coordinates count from.",
+)
 @click.option("--tilt-range", type=float, nargs=2, help="Lowest and highest tilt, degrees.")
 @click.option("--display-tomograms", help="Quoted glob of denoised volumes, for looking at.")
 @click.option("--float16", is_flag=True, default=None, help="Store boxes in half the space.")

@@ -15,7 +15,7 @@ from cryoal.cli.common import progress, say
     help="Folder of MRC maps, one a class, each with its voxel size in the header. Default: "
     "phantoms of known complexes.",
 )
-@click.option("--tomograms", type=int, default=4, show_default=True)
+@click.option("--tomograms", type=int, default=4, show_default=True, help="How many.")
 @click.option(
     "--per-tomogram", type=int, default=150, show_default=True, help="Picks a tomogram, with junk."
 )
@@ -51,7 +51,13 @@ from cryoal.cli.common import progress, say
 @click.option("--tilt-range", type=float, nargs=2, help="Degrees; default: -60 60.")
 @click.option("--voxel-size", type=float, help="Angstrom; default: 10.")
 @click.option("--classes", type=int, help="Only the first so many templates or phantoms.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Same seed, same bytes.",
+)
 def simulate(
     out: Path,
     templates: Path | None,
