@@ -101,9 +101,11 @@ def check_placement(
     coarse = flattened(binned(volume, step), diameter / step)
     box = 2 * int(np.ceil(0.9 * diameter / step)) + 2
     shells = Shells(box, diameter / 2 / step)
+    # Around the tomogram lies its mean, 0: thin ones hold few boxes whole.
+    framed = np.pad(coarse, box // 2)
     chosen = centres[rng.permutation(len(centres))[:SAMPLE]]
     readings = {
-        name: _mean_box(name, coarse, (places + 0.5) / step - 0.5, shells)
+        name: _mean_box(name, framed, (places + 0.5) / step - 0.5, shells)
         for name, places in _readings(chosen, volume.shape).items()
     }
     given, mean = readings["as given"]
@@ -160,7 +162,7 @@ def flattened(volume: NDArray[np.float32], diameter: float) -> NDArray[np.float3
     wide = ndimage.gaussian_filter(volume, diameter)
     flat = ndimage.gaussian_filter(volume, 1.0) - wide
     deviation = float(flat.std()) or 1.0
-    return np.clip(flat / deviation, -CLIP, CLIP)
+    return np.asarray(np.clip(flat / deviation, -CLIP, CLIP))
 
 
 def _readings(
@@ -183,17 +185,19 @@ def _readings(
 
 def _mean_box(
     name: str,
-    volume: NDArray[np.float32],
+    framed: NDArray[np.float32],
     centres: NDArray[np.float64],
     shells: Shells,
 ) -> tuple[Reading, NDArray[np.float64]]:
     """Mean of the whole-voxel boxes at these centres."""
     total = np.zeros((shells.box,) * 3)
     contrasts = []
-    cropper = Cropper(volume, shells.box)
+    around = shells.box // 2
+    cropper = Cropper(framed, shells.box)
     whole = np.rint(centres)
-    for centre in whole[cropper.inside(whole) > 1 - 1e-9]:
-        cube = cropper(centre)
+    inside = ((whole >= 0) & (whole < np.array(framed.shape) - 2 * around)).all(axis=1)
+    for centre in whole[inside]:
+        cube = cropper(centre + around)
         total += cube
         contrasts.append(cube[shells.inside].mean() - cube[shells.shell].mean())
     n = len(contrasts)
