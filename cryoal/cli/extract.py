@@ -31,7 +31,8 @@ from cryoal.cli.common import json_option, print_json, progress, project_argumen
 @click.option(
     "--contrast",
     type=click.Choice(["auto", "dark", "bright"]),
-    help="Of protein in the tomograms: dark (RELION, IMOD), bright (Warp), or told from the mean box [auto].",
+    help="Of protein in the tomograms: dark (RELION, IMOD), bright (Warp); auto asks the mean box. "
+    "[auto]",
 )
 @click.option(
     "--edge",

@@ -1,0 +1,92 @@
+"""cryoal.toml: its template, its defaults, and who wins."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import cryoal
+
+from cryoal.core.errors import CryoalError
+from cryoal.learn.fit import Schedule
+from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
+from cryoal.project.training import schedule_for
+
+
+def uncommented(text: str) -> str:
+    """The template with every example line in force."""
+    lines = []
+    for line in text.splitlines():
+        bare = line.removeprefix("# ")
+        lines.append(bare if line.startswith("# ") and " = " in bare else line)
+    return "\n".join(lines)
+
+
+def test_the_template_as_it_is_holds_nothing_but_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "cryoal.toml"
+    write_template(path, {})
+    assert read_settings(path) == Settings()
+    assert path.read_text().startswith("format = 1\n")
+
+
+def test_every_example_in_the_template_is_a_setting_and_shows_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "cryoal.toml"
+    write_template(path, {})
+    shown = tomllib.loads(uncommented(path.read_text()))
+    path.write_text(uncommented(path.read_text()))
+    settings = read_settings(path)
+    assert set(shown) == {"format", "extract", "train", "select", "export"}
+    defaults = {"max_steps": Schedule().max_steps, "student_steps": Schedule().student_steps}
+    for section in ("train", "select", "export", "extract"):
+        usual = getattr(Settings(), section).model_dump()
+        for name, value in shown[section].items():
+            assert getattr(settings, section).model_dump()[name] == value
+            if usual[name] is not None:
+                assert usual[name] == value, name
+            elif name in defaults:
+                assert defaults[name] == value, name
+
+
+def test_the_template_states_what_the_first_extraction_was_given(tmp_path: Path) -> None:
+    path = tmp_path / "cryoal.toml"
+    write_template(path, {"diameter": 250.0, "box": None, "edge": "drop"}, {"max_steps": 40})
+    settings = read_settings(path)
+    assert settings.extract == ExtractSettings(diameter=250.0, edge="drop")
+    assert settings.train.max_steps == 40
+
+
+def test_an_option_wins_over_the_file_and_the_file_over_the_default(project: Path) -> None:
+    def asked(*options: object) -> dict[str, object]:
+        found = cryoal("select", project, "--json", *options)
+        assert found.code == 0, found.stderr
+        result: dict[str, object] = json.loads(found.stdout)
+        return result
+
+    path = project / "cryoal.toml"
+    path.write_text(path.read_text().replace("[select]", "[select]\nbatch = 7"))
+    assert len(asked()["ids"]) == 7  # type: ignore[arg-type]
+    assert len(asked("-n", 9)["ids"]) == 9  # type: ignore[arg-type]
+
+
+def test_nothing_rewrites_the_file(project: Path) -> None:
+    path = project / "cryoal.toml"
+    before = path.read_bytes()
+    assert cryoal("extract", project, "--box", 20, "-j", 1).code == 0
+    assert cryoal("select", project, "-n", 4).code == 0
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("first", ["", "format = '1'", "format = 0", "format = 1.5"])
+def test_a_file_without_its_format_is_refused(first: str, tmp_path: Path) -> None:
+    path = tmp_path / "cryoal.toml"
+    path.write_text(first)
+    with pytest.raises(CryoalError, match="format = 1"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize(("most", "least"), [(20, 20), (300, 300), (1800, 600)])
+def test_fewer_steps_at_most_are_fewer_at_least(most: int, least: int) -> None:
+    settings = Settings().train.model_copy(update={"max_steps": most, "student_steps": 0})
+    schedule = schedule_for(settings)
+    assert (schedule.min_steps, schedule.max_steps) == (least, most)
+    assert schedule.student_steps == 0
