@@ -116,7 +116,7 @@ def phantoms(voxel_size: float, names: Sequence[str] | None = None) -> list[Dens
     for name in chosen:
         if name not in known:
             raise CryoalError(f"no phantom is called {name!r}; there are {', '.join(known)}")
-    return [_phantom(known[name], voxel_size) for name in chosen]
+    return [draw(known[name], voxel_size) for name in chosen]
 
 
 def resample(data: NDArray[np.float32], own: float, voxel_size: float) -> NDArray[np.float32]:
@@ -191,7 +191,8 @@ def _read_map(path: Path) -> tuple[NDArray[np.float32], float]:
     return data, own
 
 
-def _phantom(complex_: Complex, voxel_size: float) -> Density:
+def draw(complex_: Complex, voxel_size: float) -> Density:
+    """Draw a complex's balls as a density with its mass, centred on its centre of mass."""
     fine = voxel_size / 2
     balls = all_balls(complex_)
     reach = float((np.linalg.norm(balls[:, :3], axis=1) + balls[:, 3]).max())

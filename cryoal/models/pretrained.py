@@ -1,0 +1,90 @@
+"""Weights to start from, shipped with the package: what a network has learnt elsewhere."""
+
+import logging
+import re
+from contextlib import nullcontext
+from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from cryoal.io.files import replacing
+from cryoal.models.base import Network
+
+log = logging.getLogger(__name__)
+
+#: The layer that names classes, which every project names anew.
+HEAD = "head."
+
+_LAYER = re.compile(r"^(\w+)\.(\d+)\.")
+
+
+def has_weights(name: str) -> bool:
+    """Whether weights for the network of this name are shipped."""
+    return _shipped(name).is_file()
+
+
+def start_from_weights(network: Network, weights: Path | None = None) -> bool:
+    """Give a network what its like has learnt from simulated tomograms, in place.
+
+    All but the head is taken, which keeps its random start: two networks that start from the
+    same weights still differ in it, and so learn differently.
+
+    Parameters
+    ----------
+    network : Network
+        Made by ``build``.
+    weights : Path, optional
+        Written by ``save_weights``; default: those shipped for the network's name.
+
+    Returns
+    -------
+    bool
+        False, and nothing is changed, where none are shipped or they are of other shapes (a
+        network of another width).
+    """
+    name = network.recipe.name
+    if weights is None and not has_weights(name):
+        return False
+    with nullcontext(weights) if weights is not None else as_file(_shipped(name)) as path:
+        stored = _numbered(load_file(path))
+    own = _numbered({k: v for k, v in network.state_dict().items() if not k.startswith(HEAD)})
+    if own.keys() != stored.keys() or any(own[k].shape != stored[k].shape for k in own):
+        log.info("no weights to start from fit network %r as built", name)
+        return False
+    with torch.no_grad():
+        for key, value in own.items():
+            value.copy_(stored[key])
+    return True
+
+
+def save_weights(network: Network, path: Path) -> None:
+    """Write all weights but the head's, numbers with a fraction in half precision."""
+    kept = {
+        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+        if not name.startswith(HEAD)
+    }
+    with replacing(path, "wb") as file:
+        file.write(to_bytes(kept))
+
+
+def _shipped(name: str) -> Traversable:
+    return files("cryoal.models").joinpath("weights", f"{name}.safetensors")
+
+
+def _numbered(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, the layers that have any counted from 0.
+
+    A network that first averages a large box has the same layers one place further on.
+    """
+    numbers = sorted({int(name.split(".")[1]) for name in tensors if _LAYER.match(name)})
+    place = {number: at for at, number in enumerate(numbers)}
+    return {
+        _LAYER.sub(lambda found: f"{found[1]}.{place[int(found[2])]}.", name): tensor
+        for name, tensor in tensors.items()
+    }
