@@ -9,7 +9,8 @@ import pandas as pd
 
 import cryoal
 from cryoal.project.status import status
-from cryoal.report.figures import class_counts, class_montage, uncertainty_histogram
+from cryoal.report.figures import class_counts, uncertainty_histogram
+from cryoal.report.montage import class_montage
 from cryoal.report.page import Card, Section, write_page
 from cryoal.report.tables import counts_table
 
@@ -79,7 +80,8 @@ def _classes(project: "Project") -> list[Section]:
     figures = [(class_counts(table), "particles of each class, without duplicates")]
     if chosen:
         caption = "central slabs (five slices) of the most confident predictions of each class"
-        figures.append((class_montage(store[chosen], names), caption))
+        order = [str(name) for name in table.columns]
+        figures.append((class_montage(store[chosen], names, order=order), caption))
     return [Section("Classes", "", table=_totals(table), figures=figures)]
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def cell(value: object) -> str:
     """Value as a table shows it: four significant digits, an en dash for what is not there."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if pd.api.types.is_scalar(value) and pd.isna(value):
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:,.4g}"
