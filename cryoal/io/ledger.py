@@ -39,7 +39,8 @@ def append(path: Path, labels: Iterable[Label]) -> None:
             else:
                 file.seek(size - 1)
                 if file.read(1) != b"\n":
-                    file.write(b"\n")
+                    # With one cell too many, or an empty one: never taken for a whole line.
+                    file.write(b"\t\n")
             file.write(text.getvalue().encode())
             file.flush()
             os.fsync(file.fileno())
@@ -57,6 +58,7 @@ def read(path: Path) -> LabelBook:
     """
     statements = set()
     lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    torn = len(lines) if lines[-1] else 0
     header = lines[0].rstrip("\r").split("\t")
     missing = [column for column in COLUMNS if column not in header]
     if missing and any(lines):
@@ -67,7 +69,7 @@ def read(path: Path) -> LabelBook:
     for number, row in enumerate(rows, 2):
         if not row:
             continue
-        if len(row) != len(header):
+        if len(row) != len(header) or number == torn:
             log.warning("%s, line %d: ignored, it is not whole", path, number)
             continue
         value = dict(zip(header, row, strict=True))

@@ -138,7 +138,7 @@ def read_tomograms(path: Path) -> dict[str, Tomogram]:
             tilt_axis=own["cryoalTiltAxis"],
             load_display=_loader("cryoalDisplay", own),
             path=own.get("cryoalVolume1", ""),
-            columns={name: value for name, value in row.items() if name != "rlnTomoName"},
+            columns=row,
         )
     return tomograms
 

@@ -1,0 +1,64 @@
+"""What a round's networks start from, and that asking for scratch is not forgotten."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from conftest import cryoal
+
+from cryoal.project.project import Project
+from cryoal.project.settings import TrainSettings
+from cryoal.project.training import FINE_TUNING, schedule_for, starts_pretrained
+from cryoal.simulate.write import SimulationResult
+
+
+def labelled(project: Path, simulated: SimulationResult, n: int = 12) -> None:
+    table = pd.read_csv(simulated.truth, sep="\t", dtype=str).head(n)
+    table.to_csv(project.parent / "labels.tsv", sep="\t", index=False)
+    outcome = cryoal("label", project, "--from", project.parent / "labels.tsv")
+    assert outcome.code == 0, outcome.stderr
+
+
+def pretrained(project: Path) -> None:
+    settings = project / "cryoal.toml"
+    settings.write_text(
+        settings.read_text().replace("[train]\n", '[train]\nstart = "pretrained"\n')
+    )
+
+
+def test_a_round_asked_to_start_from_scratch_is_kept_by_those_that_do_not_ask(
+    project: Path, simulated: SimulationResult
+) -> None:
+    pretrained(project)
+    labelled(project, simulated)
+    assert cryoal("train", project).code == 0
+    assert cryoal("train", project, "--from-scratch").code == 0
+    assert [r.number for r in Project.open(project).rounds] == [1, 2]
+    for again in (("train", project), ("train", project, "--from-scratch")):
+        assert cryoal(*again).code == 0
+        assert len(Project.open(project).rounds) == 2
+
+
+def test_pretrained_networks_learn_fewer_steps_than_others() -> None:
+    settings = TrainSettings(start="pretrained")
+    assert schedule_for(settings) == FINE_TUNING
+    assert schedule_for(settings).max_steps < schedule_for(TrainSettings(start="scratch")).max_steps
+    assert schedule_for(settings.model_copy(update={"max_steps": 40})).min_steps == 40
+
+
+def test_a_pair_of_which_one_has_no_weights_starts_from_scratch() -> None:
+    assert starts_pretrained(TrainSettings(start="pretrained"))
+    assert not starts_pretrained(TrainSettings(start="pretrained", student="compact-thin"))
+    assert not starts_pretrained(TrainSettings(start="scratch"))
+
+
+def test_teacher_and_student_of_a_pretrained_round_disagree(
+    project: Path, simulated: SimulationResult
+) -> None:
+    pretrained(project)
+    labelled(project, simulated)
+    assert cryoal("predict", project).code == 2
+    assert cryoal("train", project).code == 0
+    predictions = Project.open(project).predict()
+    teacher, student = (predictions.probabilities[name] for name in ("teacher", "student"))
+    assert torch.tensor(teacher - student).abs().max() > 1e-3
