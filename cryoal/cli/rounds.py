@@ -48,12 +48,17 @@ def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_
 
 @click.command()
 @project_argument
-def train(project: Path) -> None:
+@click.option(
+    "--from-scratch",
+    is_flag=True,
+    help="Start from random weights instead of those pretrained on simulated tomograms.",
+)
+def train(project: Path, from_scratch: bool) -> None:
     """Train teacher and student on today's labels; goes on where it was interrupted."""
     from cryoal.project.project import Project
 
     with progress("steps") as bar:
-        done = Project.open(project).train(bar)
+        done = Project.open(project).train(bar, from_scratch=from_scratch)
     say(f"Round {done.number} is trained: {done.teacher}. Next: cryoal predict {project}")
 
 

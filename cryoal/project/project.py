@@ -142,11 +142,11 @@ class Project:
         number = self.newest_queue_number
         return Queue.read(self.layout.round(number).queries) if number >= 0 else None
 
-    def train(self, progress: Progress = silent) -> RoundLayout:
+    def train(self, progress: Progress = silent, *, from_scratch: bool = False) -> RoundLayout:
         """Train a round on today's labels, unless the newest one already was."""
         from cryoal.project import round
 
-        return round.train(self, progress)
+        return round.train(self, progress, from_scratch=from_scratch)
 
     def predict(self, model: Path | None = None, progress: Progress = silent) -> Predictions:
         """Predict every particle with the newest round, or with another's networks."""

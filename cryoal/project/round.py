@@ -46,13 +46,19 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-def train(project: "Project", progress: Progress) -> RoundLayout:
+def train(project: "Project", progress: Progress, *, from_scratch: bool = False) -> RoundLayout:
     """Train a round on today's labels, or go on with one that was interrupted.
+
+    Parameters
+    ----------
+    from_scratch : bool
+        Start this round from random weights, whatever the settings say.
 
     Returns
     -------
     RoundLayout
-        The newest one, untouched, if it was trained on just these labels and settings.
+        The newest one, untouched, if it was trained on just these labels and settings; one that
+        was asked to start from scratch will do for a later call that does not ask.
 
     Raises
     ------
@@ -62,13 +68,16 @@ def train(project: "Project", progress: Progress) -> RoundLayout:
     labels = usable_labels(project)
     classes = check_trainable(labels)
     box = project.subtomograms.geometry.network_box
-    check_settings(project.settings.train, len(classes), box)
+    settings = project.settings.train
+    if from_scratch:
+        settings = settings.model_copy(update={"start": "scratch"})
+    check_settings(settings, len(classes), box)
     with locked(project.layout.lock):
-        here = _round_of(project, labels)
+        here = _round_of(project, labels, from_scratch)
         if here.teacher.exists():
             return here
         began = time.monotonic()
-        _write_inputs(project, here, labels)
+        _write_inputs(project, here, labels, from_scratch)
         store = project.subtomograms
         ids = np.array(sorted(labels), dtype=str)
         rows = store.rows(ids)
@@ -78,7 +87,7 @@ def train(project: "Project", progress: Progress) -> RoundLayout:
             store.geometry.network_box,
             store.geometry.shift,
             views_of(store.index, store.tomogram[rows]),
-            project.settings.train,
+            settings,
             unlabelled=_unlabelled_sample(project, rows),
             resume_path=here.training,
             progress=lambda done, total, _loss: progress(done, total),
@@ -192,14 +201,18 @@ def _unlearned(project: "Project") -> Predictions:
     return Predictions(store.ids, (), {}, np.concatenate(blocks) if blocks else None)
 
 
-def _round_of(project: "Project", labels: dict[str, str]) -> RoundLayout:
+def _round_of(
+    project: "Project", labels: dict[str, str], from_scratch: bool = False
+) -> RoundLayout:
     """The round of these labels and settings: the newest one if it is, else a new one."""
     for newest in reversed(project.layout.existing_rounds()):
         if newest.labels.exists() and newest.settings.exists():
             table = read_tsv(newest.labels, required=("id", "label"))
             learned = dict(zip(table["id"], table["label"], strict=True))
             settings = tomllib.loads(newest.settings.read_text(encoding="utf-8"))["train"]
-            if learned == labels and settings == _training_facts(project):
+            scratch = settings.pop("from_scratch", False) or settings.get("start") == "scratch"
+            same = learned == labels and settings == _training_facts(project)
+            if same and (scratch or not from_scratch):
                 return newest
             break
     return project.layout.round(_next_number(project))
@@ -216,8 +229,13 @@ def _training_facts(project: "Project") -> dict[str, Any]:
     return {**facts, "box": geometry.box, "voxel_size": geometry.voxel_size}
 
 
-def _write_inputs(project: "Project", here: RoundLayout, labels: dict[str, str]) -> None:
-    facts = {"cryoal": cryoal.__version__, "train": _training_facts(project)}
+def _write_inputs(
+    project: "Project", here: RoundLayout, labels: dict[str, str], from_scratch: bool
+) -> None:
+    training = _training_facts(project)
+    if from_scratch:
+        training["from_scratch"] = True
+    facts = {"cryoal": cryoal.__version__, "train": training}
     with replacing(here.settings) as file:
         file.write(tomli_w.dumps(facts))
     rows = sorted(labels.items())

@@ -48,6 +48,7 @@ class TrainSettings(_Section):
 
     network: str = "compact"
     student: str = "compact"
+    start: Literal["pretrained", "scratch"] = "scratch"
     max_steps: int | None = Field(None, ge=1)
     student_steps: int | None = Field(None, ge=0)
     device: str = "auto"
@@ -102,6 +103,7 @@ format = 1
 {train}
 # network = "compact"    # the teacher, the classifier you get
 # student = "compact"    # learns from the teacher; where they disagree, you are asked
+# start = "scratch"      # weights a round starts from: pretrained on simulations, or scratch
 # max_steps = 1800       # optimiser steps of a round at most; fewer when it converges before
 # student_steps = 300    # more steps for the student alone
 # device = "auto"        # auto, cpu, cuda, mps

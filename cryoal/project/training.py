@@ -18,6 +18,7 @@ from cryoal.learn.predict import predict, predict_dropout
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
+from cryoal.models.pretrained import has_weights, start_from_weights
 from cryoal.project.settings import TrainSettings
 
 #: Particles of the pool that transfer on unlabelled ones sees.
@@ -42,9 +43,20 @@ class Pair:
     history: History = field(default_factory=History)
 
 
+#: For networks that start from pretrained weights: what is to be learnt is less.
+FINE_TUNING = Schedule(min_steps=300, max_steps=600, student_steps=150)
+
+
+def starts_pretrained(settings: TrainSettings) -> bool:
+    """Whether teacher and student start from shipped weights: both, or neither."""
+    return settings.start == "pretrained" and all(
+        has_weights(name) for name in (settings.network, settings.student)
+    )
+
+
 def schedule_for(settings: TrainSettings) -> Schedule:
     """The training schedule, with the lengths that the settings overrule."""
-    default = Schedule()
+    default = FINE_TUNING if starts_pretrained(settings) else Schedule()
     most = settings.max_steps or default.max_steps
     student = default.student_steps if settings.student_steps is None else settings.student_steps
     return replace(
@@ -136,6 +148,10 @@ def train_pair(
         teacher = build(settings.network, len(classes), box)
         torch.manual_seed(2 * settings.seed + 1)
         student = build(settings.student, len(classes), box)
+    if starts_pretrained(settings):
+        # Their heads, just drawn, still differ.
+        start_from_weights(teacher)
+        start_from_weights(student)
     history = fit(
         teacher,
         student,
