@@ -1,0 +1,149 @@
+"""What comes out: every row that went in, with a class, a confidence and a status."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import cryoal
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
+from cryoal.core.predictions import Predictions
+from cryoal.io.star import read_star
+from cryoal.project.exporting import Classified, class_numbers, classify, duplicates, exported
+from cryoal.project.project import Project
+
+#: In a row, 100 A apart; the last alone in another tomogram, at the place of the first.
+X = [0, 100, 200, 1000, 0]
+
+
+@pytest.fixture
+def particles() -> ParticleSet:
+    table = pd.DataFrame(
+        {
+            "rlnClassNumber": ["7", "7", "2", "2", "1"],
+            "rlnRandomSubset": ["1", "2", "2", "1", "1"],
+            "myNote": ["a", "b", "c", "d", "e"],
+        }
+    )
+    position = np.zeros((5, 3))
+    position[:, 2] = X
+    return ParticleSet(np.array(list("abcde")), np.array([*"TTTT", "U"]), position, table=table)
+
+
+def predictions(certain: list[float], ids: str = "abcde") -> Predictions:
+    """Of two classes; a negative number is the certainty of the second, junk."""
+    p = np.array([[c, 1 - c] if c > 0 else [1 + c, -c] for c in certain], dtype=np.float32)
+    return Predictions(np.array(list(ids)), ("ribosome", "junk"), {"teacher": p}, None)
+
+
+def known(particles: ParticleSet, **more: object) -> Classified:
+    arguments: dict[str, object] = {
+        "labels": {}, "predictions": predictions([0.9, 0.8, -0.7, 0.6, 0.95]), "uncertainty": {},
+        "left_out": {}, "min_distance": 0.0,
+    }  # fmt: skip
+    return classify(particles, **{**arguments, **more})  # type: ignore[arg-type]
+
+
+def test_every_row_and_column_is_there_unchanged(particles: ParticleSet) -> None:
+    result, _ = exported(particles, known(particles))
+    before = particles.table
+    assert result.id.tolist() == list("abcde")
+    for name in ("rlnRandomSubset", "myNote"):
+        assert result.table[name].tolist() == before[name].tolist()
+    assert result.table["cryoalInputClassNumber"].tolist() == before["rlnClassNumber"].tolist()
+    assert result.table["rlnClassNumber"].tolist() == ["1", "1", "2", "1", "1"]
+
+
+def test_no_subset_is_invented(particles: ParticleSet) -> None:
+    bare = replace(particles, table=particles.table.drop(columns="rlnRandomSubset"))
+    result, _ = exported(bare, known(particles))
+    assert "rlnRandomSubset" not in result.table
+
+
+def test_peoples_words_win_over_the_teacher(particles: ParticleSet) -> None:
+    found = known(particles, labels={"a": "junk", "c": "virus"})
+    assert found.label.tolist() == ["junk", "ribosome", "virus", "ribosome", "ribosome"]
+    assert found.status.tolist()[0] == "labelled"
+    assert found.confidence[0] == 1
+
+
+def test_of_duplicates_the_most_confident_stays(particles: ParticleSet) -> None:
+    # a 0.9, b 0.8, c 0.7: a takes b away; c, 200 A from a, is nobody's duplicate any more.
+    found = known(particles, min_distance=120.0)
+    assert found.status.tolist() == ["predicted", "duplicate", *["predicted"] * 3]
+    # A person's word is worth more than any prediction.
+    found = known(particles, min_distance=120.0, labels={"b": "ribosome"})
+    assert found.status.tolist() == ["duplicate", "labelled", "duplicate", *["predicted"] * 2]
+
+
+def test_two_labelled_particles_are_never_duplicates(particles: ParticleSet) -> None:
+    found = known(particles, min_distance=500.0, labels={"a": "ribosome", "b": "ribosome"})
+    assert found.status.tolist()[:3] == ["labelled", "labelled", "duplicate"]
+
+
+def test_duplicates_are_of_one_tomogram(particles: ParticleSet) -> None:
+    rank = np.array([0.1, 0.2, 0.3, 0.4, 0.9])
+    assert duplicates(particles, rank, 5000.0).tolist() == [True, True, True, False, False]
+
+
+def test_a_particle_without_a_box_says_why(particles: ParticleSet) -> None:
+    found = known(
+        particles, predictions=predictions([0.9, 0.8, -0.7, 0.6], "abcd"),
+        left_out={"e": "edge: 40% inside"},
+    )  # fmt: skip
+    assert found.status[4] == "edge: 40% inside"
+    assert found.label[4] == "none"
+    result, numbers = exported(particles, found)
+    assert result.table["rlnClassNumber"].iloc[4] == "0"
+    assert numbers == {"ribosome": 1, "junk": 2}
+
+
+def test_a_filter_leaves_rows_of_that_class_and_confidence(particles: ParticleSet) -> None:
+    found = known(particles, min_distance=120.0)
+    of_class, _ = exported(particles, found, only_class="ribosome")
+    assert of_class.id.tolist() == list("ade")
+    certain, _ = exported(particles, found, min_confidence=0.65)
+    assert certain.id.tolist() == list("ace")
+    with pytest.raises(CryoalError, match="no particle is of class 'virus'; there are: ribosome"):
+        exported(particles, found, only_class="virus")
+
+
+def test_class_numbers_count_from_one_with_junk_last(particles: ParticleSet) -> None:
+    found = known(particles, labels={"a": "zebra", "b": "Apoferritin"})
+    assert class_numbers(found) == {"Apoferritin": 1, "ribosome": 2, "zebra": 3, "junk": 4}
+
+
+def test_an_export_without_any_label_still_holds_every_row(
+    project: Path, simulated: object
+) -> None:
+    assert cryoal("export", project).code == 0
+    given = read_star(Path(simulated.particles))["particles"]  # type: ignore[attr-defined]
+    out = read_star(project / "export" / "particles.star")["particles"]
+    pd.testing.assert_frame_equal(out[given.columns], given)
+    assert set(out["cryoalStatus"]) == {"unclassified"}
+    assert set(out["rlnClassNumber"]) == {"0"}
+
+
+def test_the_legend_names_every_class_number_in_the_file(project: Path) -> None:
+    opened = Project.open(project)
+    names = {"TS_001/1": "ribosome", "TS_001/2": "junk", "TS_001/3": "80 S, mature"}
+    opened.labels.add(names, "kim")
+    result = opened.export(project.parent / "out.star")
+    legend = pd.read_csv(result.legend, sep="\t", dtype=str).set_index("rlnClassNumber")["label"]
+    out = read_star(result.path)["particles"]
+    told = out[out["cryoalStatus"] == "labelled"].set_index("cryoalId")
+    assert {name: legend[told["rlnClassNumber"][name]] for name in names} == names
+    assert told["cryoalLabel"].to_dict() == names
+
+
+@pytest.mark.parametrize("dialect", ["relion31", "relion4", "warp", "csv"])
+def test_an_export_goes_to_other_programs_with_its_classes(project: Path, dialect: str) -> None:
+    path = project.parent / f"out.{'csv' if dialect == 'csv' else 'star'}"
+    outcome = cryoal("export", project, "--to", dialect, "-o", path)
+    assert outcome.code == 0, outcome.stderr
+    assert "cryoalStatus" in path.read_text()
+    facts = cryoal("inspect", path, "--json").stdout
+    assert '"n_particles": 72' in facts
