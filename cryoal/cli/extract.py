@@ -131,8 +131,10 @@ def extract(
             f"{result.particles} particles in {result.tomograms} tomograms, {geometry}: "
             "nothing stands in the way."
         )
-    elif result.already_done == result.tomograms:
+    elif result.extracted and result.already_done == result.tomograms:
         say(f"Nothing to do: {result.extracted} particles are there. Next: cryoal select {project}")
+    elif not result.extracted:
+        say(f"None of {result.left_out} particles has a box: {project / 'left_out.tsv'} says why.")
     else:
         left = f", {result.left_out} left out (left_out.tsv)" if result.left_out else ""
         say(

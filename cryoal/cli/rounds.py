@@ -39,6 +39,9 @@ def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_
                 "controls": queue.controls,
             }
         )
+    if not len(queue):
+        say(f"No particle is left to ask about. Next: cryoal export {project}")
+        return
     say(
         f"{len(queue)} particles to look at ({queue.acquisition}, {len(queue.controls)} of them "
         f"random controls): {path}. Next: label them, then "

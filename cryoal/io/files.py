@@ -24,6 +24,8 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     >>> target.read_text()
     'whole'
     """
+    if path.is_dir():
+        raise CryoalError(f"{path}: is a folder; name a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:

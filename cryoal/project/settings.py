@@ -131,7 +131,7 @@ def read_settings(path: Path) -> Settings:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as problem:
+    except (FileNotFoundError, NotADirectoryError) as problem:
         raise CryoalError(
             f"{path.parent}: not a cryoal project (no {path.name}); make one with cryoal extract"
         ) from problem

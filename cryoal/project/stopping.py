@@ -100,6 +100,10 @@ def advice(project: "Project") -> str:
     labels = project.labels.current()
     if queue is None:
         return f"Nothing asked yet. Next: cryoal select {root}"
+    if not len(project.subtomograms):
+        return f"No particle was extracted: {project.layout.left_out} says why"
+    if not len(queue):
+        return f"There is nobody left to ask about. Next: cryoal export {root}"
     told = labels.keys() | project.labels.unsure()
     waiting = sum(name not in told for name in queue.ids)
     if waiting:

@@ -317,6 +317,14 @@ def unknown_dialect(bench: Bench) -> list[object]:
     return ["export", bench.project, "--to", "relion6"]
 
 
+def export_onto_a_folder(bench: Bench) -> list[object]:
+    return ["export", bench.project, "-o", bench.data]
+
+
+def a_file_for_a_project(bench: Bench) -> list[object]:
+    return ["status", bench.settings]
+
+
 def class_that_is_not_there(bench: Bench) -> list[object]:
     return ["export", bench.project, "--class", "ribosome"]
 
@@ -399,6 +407,8 @@ CASES: list[tuple[Case, tuple[str, ...]]] = [
     (queue_that_is_none, ("queries.star",)),
     (ledger_of_another_kind, ("anna.tsv", "line 1", "statement")),
     (unknown_dialect, ("relion6", "relion5")),
+    (export_onto_a_folder, ("data", "is a folder", "name a file")),
+    (a_file_for_a_project, ("cryoal.toml", "not a cryoal project")),
     (class_that_is_not_there, ("'ribosome'", "there are")),
     (confidence_beyond_one, ("--min-confidence", "90")),
     (truth_of_other_particles, ("truth.tsv", "TS_00")),

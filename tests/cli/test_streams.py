@@ -53,6 +53,20 @@ def test_leaving_out_more_than_was_asked_for_shows_in_the_exit_code(
     assert "left_out.tsv" in outcome.stderr
 
 
+def test_a_project_without_a_single_box_says_so_and_sends_nobody_on(
+    simulated: SimulationResult, tmp_path: Path
+) -> None:
+    corner = tmp_path / "corner.csv"
+    corner.write_text("tomogram,x,y,z\nTS_001,0,0,0\nTS_001,5,5,5\n")
+    outcome = cryoal(*extract(tmp_path / "p", simulated, corner), "--unit", "angstrom")
+    assert outcome.code == 3
+    assert "None of 2 particles has a box" in outcome.stderr
+    assert "left_out.tsv" in outcome.stderr
+    selected = cryoal("select", tmp_path / "p", "-n", 3)
+    assert selected.code == 0
+    assert "No particle is left to ask about" in selected.stderr
+
+
 def test_picks_of_a_tomogram_that_was_not_given_show_in_the_exit_code(
     simulated: SimulationResult, tmp_path: Path
 ) -> None:
