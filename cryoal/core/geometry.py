@@ -11,6 +11,7 @@
 """
 
 import math
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,7 +103,10 @@ def relion_matrix(rot_tilt_psi: ArrayLike) -> NDArray[np.float64]:
 
 def relion_angles(rotation: Rotation) -> NDArray[np.float64]:
     """rlnAngleRot, rlnAngleTilt, rlnAnglePsi in degrees of an active rotation: (..., 3)."""
-    angles: NDArray[np.float64] = rotation.inv().as_euler("ZYZ", degrees=True)
+    with warnings.catch_warnings():
+        # At tilt 0 rot and psi turn about one axis: scipy warns and calls psi 0, which is as good.
+        warnings.filterwarnings("ignore", message="Gimbal lock")
+        angles: NDArray[np.float64] = rotation.inv().as_euler("ZYZ", degrees=True)
     return angles
 
 

@@ -125,6 +125,7 @@ def concatenate(parts: list[ParticleSet]) -> ParticleSet:
 
     The first part's dialect and the union of blocks (the first of each name) are kept.
     """
+    parts = [part for part in parts if len(part)] or parts[:1]
     if len(parts) == 1:
         return parts[0]
     blocks: dict[str, pd.DataFrame] = {}
@@ -144,7 +145,10 @@ def concatenate(parts: list[ParticleSet]) -> ParticleSet:
         source=np.concatenate(
             [np.full(len(p), "", dtype=str) if p.source is None else p.source for p in parts]
         ),
-        table=pd.concat([p.table for p in parts], ignore_index=True).fillna(""),
+        table=pd.concat(
+            [p.table if len(p.table) else pd.DataFrame(index=range(len(p))) for p in parts],
+            ignore_index=True,
+        ).fillna(""),
         blocks=blocks,
         dialect=parts[0].dialect,
     )
