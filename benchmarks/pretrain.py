@@ -28,8 +28,11 @@ def main() -> None:
     parser.add_argument("--tomograms", type=int, default=72, help="scenes, two tomograms of each")
     parser.add_argument("--steps", type=int, default=Course.steps)
     parser.add_argument("--batch-size", type=int, default=Course.batch_size)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the scenes")
+    parser.add_argument("--course-seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=Course.learning_rate)
+    parser.add_argument("--weights", type=Path, help="go on from these, of an earlier course")
     parser.add_argument("--boxes", type=Path, help="keep the boxes here, or take them from here")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -40,11 +43,17 @@ def main() -> None:
     n_complexes = sum(f.n for f in FAMILIES)
     print(f"{len(data.boxes)} boxes of {n_complexes} complexes and junk: {simulated:.0f} s")
 
-    course = Course(steps=options.steps, batch_size=options.batch_size, seed=options.seed)
+    course = Course(
+        steps=options.steps,
+        batch_size=options.batch_size,
+        learning_rate=options.rate,
+        seed=options.course_seed,
+    )
     outcome = pretrain(
         data,
         course,
         network=options.network,
+        weights=options.weights,
         progress=lambda step, of, loss: print(
             f"step {step} of {of}: loss {loss:.3f}, {time.monotonic() - began:.0f} s", flush=True
         ),
@@ -52,6 +61,7 @@ def main() -> None:
     facts = {
         "network": options.network,
         "course": asdict(course),
+        "earlier_course": _facts_of(options.weights),
         "families": [asdict(f) for f in FAMILIES],
         "scenes": options.tomograms,
         "boxes": len(data.boxes),
@@ -67,6 +77,14 @@ def main() -> None:
     save_weights(outcome.network, path)
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     print(f"held-out accuracy {outcome.accuracy:.3f} after {outcome.seconds:.0f} s: {path}")
+
+
+def _facts_of(weights: Path | None) -> dict[str, object] | None:
+    """What is written beside the weights that were gone on from."""
+    if weights is None:
+        return None
+    facts: dict[str, object] = json.loads(weights.with_suffix(".json").read_text("utf-8"))
+    return {name: facts[name] for name in ("course", "held_out_accuracy", "seconds_training")}
 
 
 def _boxes(options: argparse.Namespace) -> TrainingBoxes:

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from cryoal.data.crop import Cropper
 from cryoal.data.normalise import Shells, normalise
 from cryoal.learn.device import bfloat16_pays
 from cryoal.models.base import Network, build
+from cryoal.models.pretrained import start_from_weights
 from cryoal.simulate.ctf import CTF_STATES, Ctf
 from cryoal.simulate.density import Density
 from cryoal.simulate.junk import KINDS
@@ -265,6 +267,7 @@ def pretrain(
     *,
     network: str = "compact",
     held_out: float = 0.1,
+    weights: Path | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Outcome:
     """Train a network to name made-up complexes, whatever the box it sees.
@@ -280,6 +283,8 @@ def pretrain(
         Of the registry; one that is not tied to the box it was built for.
     held_out : float
         Share of the scenes, the last ones, that only the accuracy is measured on.
+    weights : Path, optional
+        Of an earlier course, to go on from.
     progress : callable (step, steps, mean loss), optional
     """
     began = time.monotonic()
@@ -289,6 +294,8 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(course.seed)
         net = build(network, len(data.classes), max(SEEN_BOXES))
+        if weights is not None and not start_from_weights(net, weights):
+            raise CryoalError(f"{weights}: not weights of network {network!r}")
         net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         losses = _train(net, data, train, course, progress)
     return Outcome(net, _accuracy(net, data, test), time.monotonic() - began, losses)
