@@ -46,9 +46,9 @@ class ExtractSettings(_Section):
 class TrainSettings(_Section):
     """How teacher and student are trained; the options of ``docs/concepts.md``."""
 
-    network: str = "compact"
+    network: str = "hybrid"
     student: str = "compact"
-    start: Literal["pretrained", "scratch"] = "scratch"
+    start: Literal["pretrained", "scratch"] = "pretrained"
     max_steps: int | None = Field(None, ge=1)
     student_steps: int | None = Field(None, ge=0)
     device: str = "auto"
@@ -101,11 +101,12 @@ format = 1
 
 [train]
 {train}
-# network = "compact"    # the teacher, the classifier you get
+# network = "hybrid"     # the teacher, the classifier you get
 # student = "compact"    # learns from the teacher; where they disagree, you are asked
-# start = "scratch"      # weights a round starts from: pretrained on simulations, or scratch
-# max_steps = 1800       # optimiser steps of a round at most; fewer when it converges before
-# student_steps = 300    # more steps for the student alone
+# start = "pretrained"   # on simulated tomograms of other particles; or scratch, then slower
+# max_steps = 600        # optimiser steps of a round at most (from scratch 1800); fewer when it
+#                        # converges before
+# student_steps = 150    # more steps for the student alone (from scratch 300)
 # device = "auto"        # auto, cpu, cuda, mps
 # seed = 0
 
