@@ -91,6 +91,15 @@ def test_a_60_degree_range_measures_the_part_of_space_that_geometry_says(shape):
     np.testing.assert_array_equal(region, expected)
 
 
+def test_a_60_degree_range_measures_two_thirds_of_the_sphere():
+    shape = (64, 64, 64)
+    region = geometry.sampled_region(shape, real=False)
+    kz, ky, kx = geometry.frequencies(shape, real=False)
+    ball = kz**2 + ky**2 + kx**2 <= 0.25
+    # 120 of 180 degrees, but for the width of a voxel beside the wedge's faces.
+    assert region[ball].mean() == pytest.approx(2 / 3, abs=0.5 / 32)
+
+
 @given(st.floats(-75, -10), st.floats(10, 75), st.sampled_from("xy"))
 def test_what_is_measured_is_symmetric_as_a_real_volumes_spectrum_is(low, high, axis):
     region = geometry.sampled_region((15, 15, 15), (low, high), axis, real=False)
