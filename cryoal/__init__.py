@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cryoal.core.tomogram import Tomogram
     from cryoal.project.project import Project
 
-__version__ = "0.1.0.dev0"
+from cryoal.core.version import __version__
 
 _HOMES = {
     "CryoalError": "cryoal.core.errors",

@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import rich_click as click
 
-from cryoal import __version__
 from cryoal.cli.common import release, verbosity_options
 from cryoal.core.errors import CryoalError
+from cryoal.core.version import __version__
 
 #: Command -> where it lives; a module is imported when its command is needed.
 COMMANDS = {

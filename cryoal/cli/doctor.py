@@ -18,7 +18,7 @@ def doctor() -> None:
     """Show versions, processor, accelerator and optional parts; what to send with a bug report."""
     import torch
 
-    from cryoal import __version__
+    from cryoal.core.version import __version__
     from cryoal.learn.device import bfloat16_pays, resolve_device
 
     device = resolve_device("auto")

@@ -43,6 +43,7 @@ class Schedule:
     warmup : int
         Steps over which the learning rate rises linearly.
     min_steps, max_steps : int
+        With 0 the teacher stays as it is, and only the student learns.
     descent : float
         Share of all steps.
     loss_below : float
@@ -193,13 +194,12 @@ def fit(
     history.seconds = time.monotonic() - began
     for network in (teacher, student):
         network.to("cpu").eval()
-    log.info(
-        "trained %d steps in %.0f s, loss %.3f%s",
-        history.steps,
-        history.seconds,
-        run.teacher_loss,
-        "" if history.converged else " (not converged)",
-    )
+    if history.steps:
+        end = "" if history.converged else " (not converged)"
+        log.info(
+            "trained %d steps in %.0f s, loss %.3f%s",
+            *(history.steps, history.seconds, run.teacher_loss, end),
+        )
     return history
 
 
@@ -305,6 +305,8 @@ class _Run:
     @property
     def teacher_steps(self) -> int | None:
         """All steps of the teacher, once the plateau has ended."""
+        if self.schedule.max_steps == 0:
+            return 0
         if self.descent_from is None:
             return None
         return self.descent_from + self.schedule.descent_steps(self.descent_from)

@@ -142,7 +142,11 @@ def _blocks(boxes: Boxes | Iterable[Boxes], size: int) -> Iterator[Boxes]:
 def _see(
     network: Network, boxes: torch.Tensor, allowed: NDArray[np.bool_] | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean probabilities and embedding over the views each particle allows."""
+    """Softmax of the mean logits, and mean embedding, over the views each particle allows.
+
+    Logits are averaged, not probabilities: under a linear head these are the logits of the mean
+    embedding, on which a head settled in closed form was settled.
+    """
     box = network.recipe.box
     if allowed is None:
         logits, embedding = _forward(network, central(boxes, box))
@@ -154,12 +158,12 @@ def _see(
         if not len(seen):
             continue
         logits, embedding = _forward(network, central(boxes[seen], box, turn))
-        parts = (logits.softmax(-1), embedding)
+        parts = (logits, embedding)
         if not total:
             total = [torch.zeros(len(boxes), part.shape[1], device=part.device) for part in parts]
         for sum_, part in zip(total, parts, strict=True):
             sum_.index_add_(0, seen, part)
-    return total[0] / counts, total[1] / counts
+    return (total[0] / counts).softmax(-1), total[1] / counts
 
 
 def _forward(network: Network, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

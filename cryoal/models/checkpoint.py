@@ -9,8 +9,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
-import cryoal
 from cryoal.core.errors import CryoalError
+from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.models.base import Network, build
 
@@ -56,7 +56,7 @@ def save(network: Network, path: Path, **facts: Any) -> None:
     recipe = network.recipe
     header = {
         "format": FORMAT,
-        "version": cryoal.__version__,
+        "version": __version__,
         "network": recipe.name,
         "n_classes": recipe.n_classes,
         "box": recipe.box,
@@ -95,7 +95,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
     if header["format"] > FORMAT:
         raise CryoalError(
             f"{path}: checkpoint format {header['format']}, written by cryoal "
-            f"{header['version']}; this is {cryoal.__version__} and reads up to format {FORMAT}. "
+            f"{header['version']}; this is {__version__} and reads up to format {FORMAT}. "
             "Update cryoal"
         )
     network = build(header["network"], header["n_classes"], header["box"], **header["options"])

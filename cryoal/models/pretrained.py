@@ -17,8 +17,12 @@ from cryoal.models.base import Network
 
 log = logging.getLogger(__name__)
 
-#: The layer that names classes, which every project names anew.
-HEAD = "head."
+#: The layers that any network of a family shares; the head names classes, which every project
+#: names anew.
+BODY = "features."
+
+#: Networks whose convolutions are those of another.
+BODIES = {"hybrid": "compact"}
 
 _LAYER = re.compile(r"^(\w+)\.(\d+)\.")
 
@@ -52,7 +56,8 @@ def start_from_weights(network: Network, weights: Path | None = None) -> bool:
         return False
     with nullcontext(weights) if weights is not None else as_file(_shipped(name)) as path:
         stored = _numbered(load_file(path))
-    own = _numbered({k: v for k, v in network.state_dict().items() if not k.startswith(HEAD)})
+    body = {k: v for k, v in network.state_dict().items() if k.startswith(BODY)}
+    own = _numbered(body)
     if own.keys() != stored.keys() or any(own[k].shape != stored[k].shape for k in own):
         log.info("no weights to start from fit network %r as built", name)
         return False
@@ -67,14 +72,14 @@ def save_weights(network: Network, path: Path) -> None:
     kept = {
         name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
-        if not name.startswith(HEAD)
+        if name.startswith(BODY)
     }
     with replacing(path, "wb") as file:
         file.write(to_bytes(kept))
 
 
 def _shipped(name: str) -> Traversable:
-    return files("cryoal.models").joinpath("weights", f"{name}.safetensors")
+    return files("cryoal.models").joinpath("weights", f"{BODIES.get(name, name)}.safetensors")
 
 
 def _numbered(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -18,11 +18,10 @@ from cryoal.project.settings import write_template
 from cryoal.report.benchmark import curve_sections
 from cryoal.simulate.write import simulate
 
-#: Five complexes of 110 to 200 A at 14 A a voxel: small boxes, so that two cores suffice.
-VOXEL_SIZE = 14.0
+#: Five complexes of 110 to 200 A at 13.3 A a voxel: small boxes, so that two cores suffice.
+VOXEL_SIZE = 13.3
 LARGEST = 200.0
 CLASSES = 5
-STEPS = {"max_steps": 400, "student_steps": 100}
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
         classes=CLASSES,
         largest=LARGEST,
         junk=0.1,
-        snr=0.1,
+        snr=0.3,
         voxel_size=VOXEL_SIZE,
         seed=seed,
     )
@@ -65,7 +64,7 @@ def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
     if not layout.settings.exists():
         # Said, not measured: with so few picks the mean box may not be able to tell.
         options = {"diameter": LARGEST, "voxel_size": VOXEL_SIZE, "contrast": "dark"}
-        write_template(layout.settings, options, STEPS)
+        write_template(layout.settings, options)
     extract(layout, [folder / "data/tomograms.star"], [folder / "data/particles.star"])
     say("Asking the truth for labels, in rounds, once by disagreement and once at random ...")
     plan = Plan(

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import cryoal
+from cryoal.core.version import __version__
 from cryoal.project.layout import Layout
 
 
@@ -19,7 +19,7 @@ def write(layout: Layout, command: str, arguments: dict[str, Any], began: float)
     """
     entry = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": cryoal.__version__,
+        "version": __version__,
         "command": command,
         "arguments": arguments,
         "seconds": round(time.monotonic() - began, 2),

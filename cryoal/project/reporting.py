@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-import cryoal
+from cryoal.core.version import __version__
 from cryoal.project.status import status
 from cryoal.report.figures import class_counts, uncertainty_histogram
 from cryoal.report.montage import class_montage
@@ -38,7 +38,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         subtitle=f"{facts['extracted']} subtomograms of {facts['box']} voxels at "
         f"{facts['voxel_size']:g} A from {facts['tomograms']} tomograms",
         cards=_cards(facts),
-        footer=f"cryoal {cryoal.__version__}. {facts['next']}",
+        footer=f"cryoal {__version__}. {facts['next']}",
     )
     return project.layout.report
 

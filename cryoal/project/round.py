@@ -17,9 +17,9 @@ import pandas as pd
 import tomli_w
 from numpy.typing import NDArray
 
-import cryoal
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
+from cryoal.core.version import __version__
 from cryoal.data.store import SubtomogramStore
 from cryoal.io.files import locked, replacing
 from cryoal.io.predictions import read_predictions, write_predictions
@@ -235,7 +235,7 @@ def _write_inputs(
     training = _training_facts(project)
     if from_scratch:
         training["from_scratch"] = True
-    facts = {"cryoal": cryoal.__version__, "train": training}
+    facts = {"cryoal": __version__, "train": training}
     with replacing(here.settings) as file:
         file.write(tomli_w.dumps(facts))
     rows = sorted(labels.items())

@@ -13,6 +13,7 @@ from cryoal.core.predictions import Predictions
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
 from cryoal.learn.device import resolve_device
+from cryoal.learn.discriminant import start_head
 from cryoal.learn.fit import History, Schedule, fit
 from cryoal.learn.predict import predict, predict_dropout
 from cryoal.learn.transfer import TransferOptions
@@ -43,8 +44,9 @@ class Pair:
     history: History = field(default_factory=History)
 
 
-#: For networks that start from pretrained weights: what is to be learnt is less.
-FINE_TUNING = Schedule(min_steps=300, max_steps=600, student_steps=150)
+#: For networks that start from pretrained weights: the teacher's head is settled in closed form,
+#: which named more particles rightly than any fine-tuning tried (docs/measured/main-job.md).
+SETTLED = Schedule(learning_rate=2e-4, min_steps=0, max_steps=0, student_steps=40)
 
 
 def starts_pretrained(settings: TrainSettings) -> bool:
@@ -56,8 +58,8 @@ def starts_pretrained(settings: TrainSettings) -> bool:
 
 def schedule_for(settings: TrainSettings) -> Schedule:
     """The training schedule, with the lengths that the settings overrule."""
-    default = FINE_TUNING if starts_pretrained(settings) else Schedule()
-    most = settings.max_steps or default.max_steps
+    default = SETTLED if starts_pretrained(settings) else Schedule()
+    most = default.max_steps if settings.max_steps is None else settings.max_steps
     student = default.student_steps if settings.student_steps is None else settings.student_steps
     return replace(
         default,
@@ -148,16 +150,21 @@ def train_pair(
         teacher = build(settings.network, len(classes), box)
         torch.manual_seed(2 * settings.seed + 1)
         student = build(settings.student, len(classes), box)
+    targets = np.array([number[name] for name in labels])
+    seen = allowed if settings.views else None
     if starts_pretrained(settings):
-        # Their heads, just drawn, still differ.
         start_from_weights(teacher)
+        start_head(teacher, boxes, targets, views=seen, device=settings.device)
+        # The student learns from the teacher alone: from what the teacher calls these particles.
         start_from_weights(student)
+        called, _ = predict(teacher, boxes, views=seen, device=settings.device)
+        start_head(student, boxes, called.argmax(1), views=seen, device=settings.device)
     history = fit(
         teacher,
         student,
         boxes,
-        np.array([number[name] for name in labels]),
-        views=allowed if settings.views else None,
+        targets,
+        views=seen,
         shift=shift,
         transfer=_transfer(settings),
         schedule=schedule or schedule_for(settings),

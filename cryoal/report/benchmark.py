@@ -106,11 +106,11 @@ def curve_sections(results: pd.DataFrame) -> list[Section]:
 
 def write_benchmark_page(path: Path, results: pd.DataFrame) -> None:
     """Write ``report.html`` of a benchmark."""
-    seeds = results["seed"].nunique()
+    seeds, strategies = results["seed"].nunique(), results["acquisition"].nunique()
     write_page(
         path,
         "Labels against accuracy",
         curve_sections(results),
         subtitle=f"{seeds} seed{'s' if seeds > 1 else ''}, "
-        f"{results['acquisition'].nunique()} strategies",
+        f"{strategies} {'strategies' if strategies > 1 else 'strategy'}",
     )

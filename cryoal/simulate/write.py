@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryoal import __version__
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK
+from cryoal.core.version import __version__
 from cryoal.io.mrc import write_volume
 from cryoal.io.tsv import write_tsv
 from cryoal.simulate.ctf import Ctf

@@ -55,7 +55,7 @@ def test_an_interval_holds_the_mean_and_shrinks_to_it(rng):
 
 def test_a_benchmark_page_states_what_was_run(tmp_path):
     write_benchmark_page(tmp_path / "report.html", results(random=[[0.2, 0.3, 0.4]]))
-    assert "1 seed, 1 strategies" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "1 seed, 1 strategy" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_curves_interval_is_students():
