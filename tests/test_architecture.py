@@ -55,7 +55,9 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
 
 
 @pytest.mark.parametrize(
-    ("folder", "registry"), [("acquire", acquisitions), ("models", networks)], ids=lambda x: str(x)
+    ("folder", "registry"),
+    [("acquire", acquisitions), ("models", networks)],
+    ids=["acquire", "models"],
 )
 def test_every_module_of_a_registry_registers_something(folder, registry):
     homes = set()

@@ -8,7 +8,7 @@ from conftest import cryoal
 
 from cryoal.project.project import Project
 from cryoal.project.settings import TrainSettings
-from cryoal.project.training import FINE_TUNING, schedule_for, starts_pretrained
+from cryoal.project.training import SETTLED, schedule_for, starts_pretrained
 from cryoal.simulate.write import SimulationResult
 
 
@@ -39,11 +39,12 @@ def test_a_round_asked_to_start_from_scratch_is_kept_by_those_that_do_not_ask(
         assert len(Project.open(project).rounds) == 2
 
 
-def test_pretrained_networks_learn_fewer_steps_than_others() -> None:
+def test_a_pretrained_teacher_takes_no_steps_unless_told() -> None:
     settings = TrainSettings(start="pretrained")
-    assert schedule_for(settings) == FINE_TUNING
-    assert schedule_for(settings).max_steps < schedule_for(TrainSettings(start="scratch")).max_steps
-    assert schedule_for(settings.model_copy(update={"max_steps": 40})).min_steps == 40
+    assert schedule_for(settings) == SETTLED
+    assert schedule_for(settings).max_steps == 0
+    assert schedule_for(settings.model_copy(update={"max_steps": 40})).max_steps == 40
+    assert schedule_for(TrainSettings(start="scratch")).max_steps > 1000
 
 
 def test_a_pair_of_which_one_has_no_weights_starts_from_scratch() -> None:
