@@ -104,9 +104,9 @@ format = 1
 # network = "hybrid"     # the teacher, the classifier you get
 # student = "compact"    # learns from the teacher; where they disagree, you are asked
 # start = "pretrained"   # on simulated tomograms of other particles; or scratch, then slower
-# max_steps = 600        # optimiser steps of a round at most (from scratch 1800); fewer when it
-#                        # converges before
-# student_steps = 150    # more steps for the student alone (from scratch 300)
+# max_steps = 1800       # optimiser steps of a round from scratch at most, fewer when it converges
+#                        # before; a pretrained round takes none unless told to here
+# student_steps = 40     # more steps for the student alone (from scratch 300)
 # device = "auto"        # auto, cpu, cuda, mps
 # seed = 0
 

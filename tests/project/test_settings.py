@@ -8,6 +8,7 @@ import pytest
 from conftest import cryoal
 
 from cryoal.core.errors import CryoalError
+from cryoal.learn.fit import Schedule
 from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
 from cryoal.project.training import schedule_for
 
@@ -35,8 +36,10 @@ def test_every_example_in_the_template_is_a_setting_and_shows_its_default(tmp_pa
     path.write_text(uncommented(path.read_text()))
     settings = read_settings(path)
     assert set(shown) == {"format", "extract", "train", "select", "export"}
-    usual_schedule = schedule_for(Settings().train)
-    defaults = {name: getattr(usual_schedule, name) for name in ("max_steps", "student_steps")}
+    defaults = {
+        "max_steps": Schedule().max_steps,
+        "student_steps": schedule_for(Settings().train).student_steps,
+    }
     for section in ("train", "select", "export", "extract"):
         usual = getattr(Settings(), section).model_dump()
         for name, value in shown[section].items():
@@ -84,9 +87,10 @@ def test_a_file_without_its_format_is_refused(first: str, tmp_path: Path) -> Non
         read_settings(path)
 
 
-@pytest.mark.parametrize(("most", "least"), [(20, 20), (300, 300), (1800, 300)])
+@pytest.mark.parametrize(("most", "least"), [(20, 20), (300, 300), (1800, 600)])
 def test_fewer_steps_at_most_are_fewer_at_least(most: int, least: int) -> None:
-    settings = Settings().train.model_copy(update={"max_steps": most, "student_steps": 0})
+    scratch = {"start": "scratch", "max_steps": most, "student_steps": 0}
+    settings = Settings().train.model_copy(update=scratch)
     schedule = schedule_for(settings)
     assert (schedule.min_steps, schedule.max_steps) == (least, most)
     assert schedule.student_steps == 0
