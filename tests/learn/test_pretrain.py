@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from cryoal.learn.pretrain import (
     JUNK_CLASSES,
@@ -13,6 +14,7 @@ from cryoal.learn.pretrain import (
     pretrain,
     reconstructed,
 )
+from cryoal.models.pretrained import save_weights
 
 SMALL = (
     Family(13.3, 3, 1, (200.0, 330.0), 0.5),
@@ -60,6 +62,17 @@ def test_a_short_course_learns_something_and_scores_scenes_it_has_not_seen(data)
     assert len(outcome.losses) == 1
     assert 0 <= outcome.accuracy <= 1
     assert not outcome.network.training
+
+
+def test_a_second_course_goes_on_from_the_first(data, tmp_path):
+    nothing = Course(steps=1, batch_size=4, warmup=1, learning_rate=0)
+    first = pretrain(data, Course(steps=2, batch_size=4, warmup=1))
+    save_weights(first.network, tmp_path / "w.safetensors")
+    second = pretrain(data, nothing, weights=tmp_path / "w.safetensors")
+    for one, two in zip(
+        first.network.features.parameters(), second.network.features.parameters(), strict=True
+    ):
+        torch.testing.assert_close(one, two, rtol=2e-3, atol=1e-6)
 
 
 def test_with_one_scene_nothing_is_held_out():
