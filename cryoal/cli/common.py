@@ -79,7 +79,6 @@ def _set_up_logging(level: int) -> None:
     handler = _Patient(sys.stderr, waiting=level > logging.DEBUG)
     handler.setFormatter(_Plain())
     log.handlers[:] = [handler]
-    log.propagate = False
     log.setLevel(level)
 
 

@@ -35,8 +35,8 @@ def test_views_are_averaged_particle_by_particle(network, boxes):
     np.testing.assert_allclose(np.delete(p, 4, 0), np.delete(plain, 4, 0), atol=1e-6)
     one = torch.from_numpy(boxes[4:5])
     with torch.no_grad():
-        turns = [network(central(one, 16, turn))[0].softmax(-1).numpy()[0] for turn in range(4)]
-    np.testing.assert_allclose(p[4], np.mean(turns, axis=0), atol=1e-6)
+        logits = torch.stack([network(central(one, 16, turn))[0][0] for turn in range(4)])
+    np.testing.assert_allclose(p[4], logits.mean(0).softmax(-1).numpy(), atol=1e-6)
 
 
 def test_nothing_to_predict_is_an_empty_answer(network):
