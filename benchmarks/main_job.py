@@ -22,7 +22,7 @@ EIGHT = ("1bxn", "1qvr", "2uv8", "3cf3", "3j9i", "4cr2", "4v4r", "5mrc")
 
 def cryoal(*arguments: object) -> None:
     """Run a command as a user would."""
-    subprocess.run([sys.executable, "-m", "cryoal", "-q", *map(str, arguments)], check=True)
+    subprocess.run([sys.executable, "-m", "cryoal", *map(str, arguments), "-q"], check=True)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cryoal.core.version import __version__
+from cryoal.project.exporting import Classified
 from cryoal.project.status import status
 from cryoal.report.figures import class_counts, uncertainty_histogram
 from cryoal.report.montage import class_montage
@@ -69,7 +70,17 @@ def _classes(project: "Project") -> list[Section]:
     classified = project.classify()
     counted = np.isin(classified.status, ["labelled", "predicted"])
     table = counts_table(project.particles.tomogram[counted], classified.label[counted])
-    store = project.subtomograms
+    chosen, names = confident(project, classified)
+    figures = [(class_counts(table), "particles of each class, without duplicates")]
+    if chosen:
+        caption = "central slabs (five slices) of the most confident predictions of each class"
+        order = [str(name) for name in table.columns]
+        figures.append((class_montage(project.subtomograms[chosen], names, order=order), caption))
+    return [Section("Classes", "", table=_totals(table), figures=figures)]
+
+
+def confident(project: "Project", classified: Classified) -> tuple[list[str], list[str]]:
+    """Ids of the most confident predictions of each class, and the class of each."""
     chosen: list[str] = []
     names: list[str] = []
     for name in sorted(set(classified.label[classified.status == "predicted"])):
@@ -77,12 +88,7 @@ def _classes(project: "Project") -> list[Section]:
         best = rows[np.argsort(-classified.confidence[rows], kind="stable")][:PICTURES]
         chosen += [str(i) for i in project.particles.id[best]]
         names += [str(name)] * len(best)
-    figures = [(class_counts(table), "particles of each class, without duplicates")]
-    if chosen:
-        caption = "central slabs (five slices) of the most confident predictions of each class"
-        order = [str(name) for name in table.columns]
-        figures.append((class_montage(store[chosen], names, order=order), caption))
-    return [Section("Classes", "", table=_totals(table), figures=figures)]
+    return chosen, names
 
 
 def _totals(table: pd.DataFrame) -> pd.DataFrame:
