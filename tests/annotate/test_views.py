@@ -235,4 +235,4 @@ def test_a_denoised_volume_is_shown_where_there_is_one(tomogram):
     shown, _ = context(there, (60, 200, 300), 200, 30, display=True)
     np.testing.assert_allclose(shown, 5 * raw, rtol=1e-5)
     box = display_box(there, (60, 200, 300), BoxGeometry(16, 10.0, 60.0))
-    np.testing.assert_allclose(center_of_mass(box > 4), (8, 8, 8))
+    np.testing.assert_allclose(center_of_mass(box > 4), (8, 8, 8), atol=0.1)
