@@ -13,8 +13,7 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.data.crop import Cropper
 from cryoal.data.extract import BoxGeometry
 from cryoal.data.normalise import Shells, normalise
-from cryoal.io.mrc import open_volume
-from cryoal.io.tomograms import mean_of_halves
+from cryoal.io.volumes import mean_of_halves, open_volume
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
@@ -56,6 +55,8 @@ def context(
     CryoalError
         The volume is not known or gone, or the particle lies outside it.
     """
+    if display:
+        tomogram = tomogram.shown  # its voxels may be larger
     voxels = voxels_from_angstrom(position, tomogram.voxel_size)
     shape = np.array(tomogram.shape)
     if not ((voxels > -0.5 - 1e-6) & (voxels < shape - 0.5 + 1e-6)).all():
@@ -67,7 +68,7 @@ def context(
     low = np.clip(np.ceil(voxels - half), 0, np.clip(np.rint(voxels), 0, shape - 1)).astype(int)
     high = np.maximum(np.clip(np.floor(voxels + half) + 1, 0, shape), low + 1).astype(int)
     window = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
-    data = read_window(_loader(tomogram, display), window)
+    data = read_window(_loader(tomogram), window)
     picture = data.mean(axis=0, dtype=np.float64).astype(np.float32)
     if (contrast or tomogram.contrast) == "dark":
         picture = -picture
@@ -96,7 +97,8 @@ def display_box(
     -------
     (box, box, box) float32, protein bright
     """
-    volume = _loader(tomogram, display=True)()
+    tomogram = tomogram.shown
+    volume = _loader(tomogram)()
     scale = geometry.voxel_size / tomogram.voxel_size
     box = Cropper(volume, geometry.box, scale)(voxels_from_angstrom(position, tomogram.voxel_size))
     shells = Shells(geometry.box, geometry.diameter / geometry.voxel_size / 2)
@@ -115,16 +117,18 @@ def contrasts(project: "Project") -> dict[str, str]:
 def read_window(load: Callable[[], NDArray[Any]], window: Window) -> NDArray[np.float32]:
     """Part of a volume, read as such: of two halves only the part is averaged."""
     if isinstance(load, functools.partial) and load.func is mean_of_halves:
-        halves = [open_volume(path)[window].astype(np.float32) for path in load.args]
+        halves = [
+            np.asarray(open_volume(path, **load.keywords)[window], dtype=np.float32)
+            for path in load.args
+        ]
         return np.asarray((halves[0] + halves[1]) / 2, dtype=np.float32)
     return np.asarray(load()[window], dtype=np.float32)
 
 
-def _loader(tomogram: Tomogram, display: bool) -> Callable[[], NDArray[Any]]:
-    load = tomogram.load_display if display and tomogram.load_display else tomogram.load
-    if load is None:
+def _loader(tomogram: Tomogram) -> Callable[[], NDArray[Any]]:
+    if tomogram.load is None:
         raise CryoalError(f"{tomogram.name}: its volume is not known, so it cannot be shown")
-    return load
+    return tomogram.load
 
 
 def _words(voxels: NDArray[np.float64]) -> str:

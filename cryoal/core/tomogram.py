@@ -1,7 +1,7 @@
 """What a tomogram is to everything above the files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,12 @@ class Tomogram:
     ctf : str or None
         What is known of the CTF's state and software, in words ("phase-flipped, Warp").
     load_display : like ``load``, optional
-        A volume made for looking at (denoised), on the same grid.
+        A volume made for looking at (denoised); it shows the same field.
+    display_path : str
+        Of that volume; empty where there is none.
+    display_shape : (Z, Y, X), voxels, optional
+    display_voxel_size : float, Angstrom per voxel, optional
+        Of that volume: the tomogram's own, or coarser where it is binned.
     path : str
         Where it came from, for messages only.
     columns : dict
@@ -45,6 +50,9 @@ class Tomogram:
     contrast: str | None = None
     ctf: str | None = None
     load_display: Callable[[], NDArray[Any]] | None = None
+    display_path: str = ""
+    display_shape: tuple[int, int, int] | None = None
+    display_voxel_size: float | None = None
     path: str = ""
     columns: dict[str, str] | None = None
 
@@ -52,3 +60,16 @@ class Tomogram:
     def extent(self) -> NDArray[np.float64]:
         """Position of the last voxel's centre: (3,) zyx, Angstrom."""
         return (np.array(self.shape, dtype=np.float64) - 1) * self.voxel_size
+
+    @property
+    def shown(self) -> "Tomogram":
+        """The volume made for looking at, as a tomogram of its own; itself where there is none."""
+        if self.load_display is None:
+            return self
+        return replace(
+            self,
+            load=self.load_display,
+            path=self.display_path,
+            shape=self.display_shape or self.shape,
+            voxel_size=self.display_voxel_size or self.voxel_size,
+        )

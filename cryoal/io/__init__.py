@@ -4,16 +4,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cryoal.io.mrc import open_stack, open_volume, read_header, write_volume, writing_stack
+    from cryoal.io.mrc import open_stack, write_volume, writing_stack
     from cryoal.io.particles import Reading, read_all, read_particles, write_particles
     from cryoal.io.star import read_star, write_star
     from cryoal.io.tomograms import read_tomograms
     from cryoal.io.tsv import read_tsv, write_tsv
+    from cryoal.io.volumes import open_volume, read_header
 
 _HOMES = {
     "open_stack": "cryoal.io.mrc",
-    "open_volume": "cryoal.io.mrc",
-    "read_header": "cryoal.io.mrc",
+    "open_volume": "cryoal.io.volumes",
+    "read_header": "cryoal.io.volumes",
     "write_volume": "cryoal.io.mrc",
     "writing_stack": "cryoal.io.mrc",
     "Reading": "cryoal.io.particles",

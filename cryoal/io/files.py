@@ -48,13 +48,27 @@ def digest_of_bytes(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def digest_of_volume(path: Path) -> str:
-    """sha256 of a volume's size, modification time and first 1,024 bytes (its MRC header)."""
-    status = path.stat()
-    with path.open("rb") as file:
-        header = file.read(1024)
-    facts = f"{status.st_size} {status.st_mtime_ns} ".encode() + header
-    return hashlib.sha256(facts).hexdigest()
+def digest_of_volume(place: str | Path) -> str:
+    """sha256 of what tells one version of a volume from the next, without reading it.
+
+    A file's size, modification time and first 1,024 bytes (its MRC header); of a folder (zarr) the
+    names, sizes and times of what lies directly in it and in the folders below that; of an address
+    only the address; of nothing the hash of nothing.
+    """
+    facts = hashlib.sha256()
+    path = Path(place)
+    if path.is_dir():
+        for entry in sorted([*path.glob("*"), *path.glob("*/*")]):
+            status = entry.stat()
+            facts.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    elif path.exists():
+        status = path.stat()
+        facts.update(f"{status.st_size} {status.st_mtime_ns} ".encode())
+        with path.open("rb") as file:
+            facts.update(file.read(1024))
+    elif "://" in str(place):
+        facts.update(str(place).encode())
+    return facts.hexdigest()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -18,7 +18,17 @@ from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import ArrayLike, NDArray
 
 from cryoal.core.errors import CryoalError
+from cryoal.io.compressed import compression
 from cryoal.io.files import replacing
+from cryoal.io.volumes import (
+    LARGEST_SIDE,
+    Candidate,
+    Place,
+    VolumeFormat,
+    VolumeHeader,
+    single_image,
+    volume_formats,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,39 +43,20 @@ _REFUSED = {
     101: "4-bit numbers (mode 101); convert it with IMOD's 'newstack -mode 1'",
 }
 _IMOD_STAMP, _IMOD_STAMP_AT, _IMOD_SIGNED = 1146047817, 152, 1
-_LARGEST_SIDE = 100_000
 ByteOrder = Literal["<", ">"]
 
 
 @dataclass(frozen=True)
-class MrcHeader:
+class MrcHeader(VolumeHeader):
     """What the header says, and what the file's size and bytes say about the header.
 
     Attributes
     ----------
-    shape : (Z, Y, X), voxels
-        For a stack of volumes, Z is the sum over its volumes.
-    dtype : numpy dtype
-        With its byte order; mode 0 already told signed from unsigned.
-    voxel_size : float, Angstrom
-        Mean of x and y as written, 0 where not written. Z is not used: image stacks lack it.
-    cubic : bool
-        Whether x and y (and z, where it is a volume's) agree within 1 %.
-    volumes : int
-        1, or the number of volumes of a stack (ISPG 401).
     offset : int, bytes
         Where the data start.
-    remarks : tuple of str
-        What was odd but could be read.
     """
 
-    shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
-    voxel_size: float
-    cubic: bool
-    volumes: int
-    offset: int
-    remarks: tuple[str, ...] = ()
+    offset: int = field(default=HEADER_BYTES, kw_only=True)
 
 
 def read_header(path: str | Path) -> MrcHeader:
@@ -84,7 +75,7 @@ def read_header(path: str | Path) -> MrcHeader:
         size = path.stat().st_size
     except OSError as problem:
         raise CryoalError(f"{path}: cannot be read ({problem.strerror})") from problem
-    if raw[:2] == b"\x1f\x8b" or raw[:3] == b"BZh":
+    if compression(path):
         raise CryoalError(f"{path}: compressed, so it cannot be memory-mapped; unpack it first")
     if len(raw) < HEADER_BYTES:
         raise CryoalError(f"{path}: {len(raw)} bytes are too few for an MRC header of 1,024")
@@ -122,8 +113,8 @@ def read_header(path: str | Path) -> MrcHeader:
         round(float(np.mean(sizes[:2])), 5),  # stored as float32
         bool(np.ptp(sizes) <= 0.01 * np.mean(sizes)),
         _volumes(header),
-        offset,
         tuple(remarks),
+        offset=offset,
     )
 
 
@@ -134,11 +125,15 @@ def _in_its_byte_order(raw: bytes, path: Path) -> tuple[Any, ByteOrder, list[str
     remarks = []
     for order in orders:
         header = np.frombuffer(raw, dtype=HEADER_DTYPE.newbyteorder(order))[0]
-        sides = [int(header[name]) for name in ("nx", "ny", "nz")]
         known = int(header["mode"]) in _DTYPES or int(header["mode"]) in _REFUSED
-        if known and all(0 < side <= _LARGEST_SIDE for side in sides) and header["nsymbt"] >= 0:
+        if known and _sides_make_sense(header):
             break
     else:
+        header = np.frombuffer(raw, dtype=HEADER_DTYPE.newbyteorder(orders[0]))[0]
+        if raw[208:211] == b"MAP" and _sides_make_sense(header):
+            raise CryoalError(
+                f"{path}: mode {int(header['mode'])} is none of MRC's (0, 1, 2, 6 and 12 are read)"
+            )
         raise CryoalError(f"{path}: not an MRC file (mode and size make no sense)")
     if raw[208:211] != b"MAP":
         remarks.append("no 'MAP' in the header")
@@ -147,14 +142,21 @@ def _in_its_byte_order(raw: bytes, path: Path) -> tuple[Any, ByteOrder, list[str
     return header, order, remarks
 
 
+def _sides_make_sense(header: Any) -> bool:
+    sides = [int(header[name]) for name in ("nx", "ny", "nz")]
+    return all(0 < side <= LARGEST_SIDE for side in sides) and int(header["nsymbt"]) >= 0
+
+
 def _voxel_sizes(header: Any) -> NDArray[np.float64]:
     """Sizes of a voxel along x and y, and z where the cell's depth belongs to a volume."""
     sizes = []
     for axis in "xyz":
         intervals = int(header[f"m{axis}"]) or int(header[f"n{axis}"])
         sizes.append(float(header["cella"][axis]) / intervals)
-    image_stack = int(header["ispg"]) == 0 and int(header["nz"]) > 1
-    found = np.array(sizes[:2] if image_stack or not sizes[2] else sizes)
+    nz, mz = int(header["nz"]), int(header["mz"])
+    # A depth counted in images (ISPG 0, MZ 1) says nothing of the distance between sections.
+    images = nz > 1 and (int(header["ispg"]) == 0 or mz == 1)
+    found = np.array(sizes[:2] if images or not sizes[2] or not np.isfinite(sizes[2]) else sizes)
     return np.where(np.isfinite(found) & (found > 0), found, 0.0)
 
 
@@ -166,31 +168,40 @@ def _volumes(header: Any) -> int:
 def _signed_or_unsigned(
     path: Path, header: Any, order: str, shape: tuple[int, int, int], offset: int
 ) -> tuple[np.dtype[Any], str]:
-    """Type of mode 0 bytes: IMOD's flag, else the header's minimum and maximum, else smoothness.
+    """Type of mode 0 bytes, and why: IMOD's flag, else the stated range, else smoothness.
 
     A density that is cut at 127 | 128 in the wrong place jumps by 256 from voxel to voxel, so
-    the right reading has the smaller differences between neighbours.
+    the right reading has the smaller differences between neighbours. Nothing is said where both
+    readings are the same.
     """
     signed, unsigned = np.dtype("i1"), np.dtype("u1")
+    data = np.memmap(path, signed, "r", offset, shape)
+    some = np.array(data[:: max(1, shape[0] // 8)][:16])
+    both_alike = int(some.min()) >= 0
     raw = header.tobytes()
     stamp, flags = np.frombuffer(raw, dtype=f"{order}i4", count=2, offset=_IMOD_STAMP_AT)
     if stamp == _IMOD_STAMP:
-        return (signed, "") if flags & _IMOD_SIGNED else (unsigned, "")
+        if flags & _IMOD_SIGNED:
+            return signed, "" if both_alike else "bytes read as signed: its IMOD stamp says so"
+        return unsigned, "" if both_alike else "bytes read as unsigned: its IMOD stamp says so"
     low, high = float(header["dmin"]), float(header["dmax"])
-    if low < 0:
-        return signed, ""
     if 0 <= low < high and high > 127:
         return unsigned, f"bytes read as unsigned: its header says {low:g} to {high:g}"
-    data = np.memmap(path, signed, "r", offset, shape)
-    some = np.array(data[:: max(1, shape[0] // 8)][:16])
-    if some.min() >= 0:
+    if both_alike:
         return signed, ""
     jumps = [
         float(np.abs(np.diff(some.view(t).astype(np.int16))).mean()) for t in (signed, unsigned)
     ]
-    if jumps[1] < 0.9 * jumps[0] or (0 <= low <= high and high > 0 and jumps[1] <= jumps[0]):
+    stated = low < 0 and high > low
+    # A program that took unsigned bytes for signed ones states a range below 0 as well: only
+    # clear jumps across the sign overrule it.
+    if jumps[1] < (0.5 if stated else 0.9) * jumps[0] or (
+        0 <= low <= high and high > 0 and jumps[1] <= jumps[0]
+    ):
         return unsigned, "bytes read as unsigned: signed, neighbours would jump across 0"
-    return signed, ""
+    if stated:
+        return signed, f"bytes read as signed: its header says {low:g} to {high:g}"
+    return signed, "bytes read as signed: unsigned, neighbours would differ no less"
 
 
 def open_volume(path: str | Path) -> NDArray[Any]:
@@ -207,7 +218,7 @@ def open_volume(path: str | Path) -> NDArray[Any]:
     """
     header = read_header(path)
     if header.shape[0] == 1:
-        raise CryoalError(f"{path}: a single image (Z is 1); a volume is needed")
+        raise single_image(path)
     return np.memmap(path, header.dtype, "r", header.offset, header.shape)
 
 
@@ -357,3 +368,24 @@ def write_volume(
         for section in values.reshape(shape):
             writer.append(section)
         writer.finish()
+
+
+def _recognise(candidate: Candidate) -> int:
+    head = candidate.head
+    if head[208:211] == b"MAP":
+        return 3
+    # Old files have no marks at all: the reader knows best what is wrong with them.
+    if str(candidate.place).lower().endswith((".mrc", ".rec", ".map", ".mrcs", ".st", ".ali")):
+        return 1
+    try:
+        _in_its_byte_order(head.ljust(HEADER_BYTES, b"\0"), Path(candidate.place))
+    except CryoalError:
+        return 0
+    return 1
+
+
+def _read_header(place: Place, voxel_size: float | None = None) -> VolumeHeader:
+    return read_header(place)
+
+
+volume_formats.register("mrc")(VolumeFormat("mrc", _recognise, _read_header, open_volume))

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 _EXTENSION = re.compile(
-    r"\.(tomostar|mrcs?|rec|map|st|ali|preali|mdoc|star)(:mrcs?)?$", re.IGNORECASE
+    r"\.(tomostar|mrcs?|rec|map|st|ali|preali|mdoc|star|em|tiff?|zarr|ome|vol|spi|gz|bz2|xz)"
+    r"(:mrcs?)?$",
+    re.IGNORECASE,
 )
 _PIXEL_SIZE = re.compile(r"_(\d+(?:\.\d+)?)Apx(?=$|[_.])", re.IGNORECASE)
 _TREATMENT = re.compile(
     r"_(dn|denoised|deconv|deconvolved|corrected|filt|filtered|rec|full_rec|bin[-_]?\d+|tomo|"
-    r"particles|picks|coords)$",
+    r"isonet2?|cryocare|ddw|dewedged|topaz|display|particles|picks|coords)$",
     re.IGNORECASE,
 )
 
@@ -24,9 +26,9 @@ def file_stem(path: str) -> str:
     >>> file_stem("Tomograms/job009/tomograms/rec_TS_01.mrc"), file_stem("TS_01_10.00Apx")
     ('rec_TS_01', 'TS_01_10.00Apx')
     """
-    name = re.split(r"[/\\]", str(path).strip())[-1]
+    name = re.split(r"[/\\]", str(path).strip())[-1].strip()
     while True:
-        shorter = _EXTENSION.sub("", name)
+        shorter = _EXTENSION.sub("", name).strip()
         if shorter in (name, ""):
             return name
         name = shorter

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.star import Blocks, read_star
+from cryoal.io.volumes import is_zarr
 
 
 def expand(paths: Iterable[str | Path]) -> list[Path]:
-    """Files that these paths and patterns stand for, each once, in their order.
+    """Files and zarr folders that these paths and patterns stand for, each once, in their order.
 
     Raises
     ------
@@ -18,14 +19,14 @@ def expand(paths: Iterable[str | Path]) -> list[Path]:
     """
     files: dict[Path, None] = {}
     for path in paths:
-        if Path(path).is_file():
+        if Path(path).is_file() or is_zarr(path):
             found = [str(path)]
         elif Path(path).is_dir():
             raise CryoalError(f"{path}: a folder; write {str(path).rstrip('/')}/*.mrc in quotes")
         else:
             # Path.glob refuses absolute patterns.
             fitting = glob.glob(str(path), recursive=True)  # noqa: PTH207
-            found = sorted(name for name in fitting if Path(name).is_file())
+            found = sorted(name for name in fitting if Path(name).is_file() or is_zarr(name))
         if not found:
             raise CryoalError(f"{path}: no such file; the current folder is {Path.cwd()}")
         for name in found:
@@ -53,7 +54,7 @@ def resolve(path: str, star: Path) -> Path | None:
     """
     plain = path.split(":mrc")[0]
     for folder in (Path(), star.resolve().parent, *star.resolve().parent.parents):
-        if (folder / plain).is_file():
+        if (folder / plain).is_file() or is_zarr(folder / plain):
             return folder / plain
     return None
 

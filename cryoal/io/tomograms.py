@@ -1,8 +1,8 @@
-"""Tomograms from MRC files and RELION's tomograms.star: found, checked, not yet read."""
+"""Tomograms from volumes and RELION's tomograms.star: found, checked, not yet read."""
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,20 @@ from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.mrc import MrcHeader, open_volume, read_header
-from cryoal.io.names import file_stem, match_names, pixel_size_in_name
-from cryoal.io.paths import expand, follow, is_star, resolve
+from cryoal.io.display import with_display, with_displays
+from cryoal.io.names import match_names
+from cryoal.io.paths import follow, is_star, resolve
+from cryoal.io.places import places, tomogram_name, voxel_size_in_path
 from cryoal.io.star import Blocks, read_star
+from cryoal.io.volumes import (
+    Place,
+    VolumeHeader,
+    absolute,
+    is_remote,
+    mean_of_halves,
+    open_volume,
+    read_header,
+)
 from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 
 log = logging.getLogger(__name__)
@@ -32,16 +42,18 @@ def read_tomograms(
     tilt_range: tuple[float, float] | None = None,
     display: str | None = None,
     need_volumes: bool = True,
+    unpack_into: str | Path | None = None,
 ) -> dict[str, Tomogram]:
     """Find tomograms, and check what their files claim about them.
 
     Parameters
     ----------
     paths : str or Path, each
-        MRC files, quoted patterns (``"rec/*.mrc"``), tomograms.star, optimisation_set.star.
-        Rows of a STAR file without a volume take it from the MRC files beside them in the list.
+        Volumes of any format (``volumes.volume_formats``), quoted patterns (``"rec/*.mrc"``),
+        addresses of OME-Zarr volumes, tomograms.star, optimisation_set.star. Rows of a STAR file
+        without a volume take it from the volumes beside them in the list.
     voxel_size : float, Angstrom, optional
-        Overrules what files say.
+        Overrules what files say, and chooses the level of a multiscale image that has it.
     fallback_voxel_size : float, Angstrom, optional
         Taken where files say nothing, or to choose between them where they disagree.
     tilt_range : (low, high), degrees, optional
@@ -50,11 +62,14 @@ def read_tomograms(
         Pattern of volumes made for looking at (denoised), matched by name.
     need_volumes : bool
         False: rows of a STAR file whose volume is not there are kept with the size they state.
+    unpack_into : folder, optional
+        Where compressed volumes are unpacked once and kept; default a folder that goes when this
+        process ends.
 
     Returns
     -------
     dict of name to Tomogram
-        Names are rlnTomoName, or the stem of the MRC file.
+        Names are rlnTomoName, or the stem of the volume's file.
 
     Raises
     ------
@@ -65,31 +80,73 @@ def read_tomograms(
     said = None
     if voxel_size is not None or fallback_voxel_size is not None:
         said = Said(voxel_size or fallback_voxel_size or 0.0, voxel_size is not None)
+    looks = _Looks(said, need_volumes, unpack_into)
     rows: list[tuple[dict[str, str], Path]] = []
-    volumes: dict[Path, None] = {}
+    volumes: dict[Place, None] = {}
     tilts: dict[str, tuple[float, float]] = {}
-    for path in expand(paths):
-        if is_star(path):
-            star, blocks = tomogram_set(path)
+    for place in places(paths):
+        if isinstance(place, Path) and place.is_file() and is_star(place):
+            star, blocks = tomogram_set(place)
             tilts.update(_tilts_of_blocks(blocks))
             rows += [(row, star) for row in tomogram_rows(blocks, star)]
         else:
-            volumes[path] = None
+            volumes[place] = None
     tomograms: dict[str, Tomogram] = {}
-    spare = {file_stem(str(p)): p for p in volumes}
+    spare = {tomogram_name(place): place for place in volumes}
     for row, star in rows:
-        tomogram, used = _from_row(row, star, spare, said, need_volumes)
-        for path in used:
-            volumes.pop(path, None)
+        tomogram, used = _from_row(row, star, spare, looks)
+        for place in used:
+            volumes.pop(place, None)
         limits = tilt_range or tilts.get(tomogram.name) or _tilt_range(row, star) or (-60.0, 60.0)
         _add(tomograms, tomogram, tilt_range=limits)
-    for path in volumes:
-        tomogram = _from_volume(path, said)
+    for place in volumes:
+        tomogram = _from_volume(place, looks)
         _add(tomograms, tomogram, tilt_range=tilt_range or (-60.0, 60.0))
     if not tomograms:
-        raise CryoalError("no tomograms were given; name MRC files or a tomograms.star")
-    _report_oddities(tomograms.values())
-    return _with_display(tomograms, display) if display else tomograms
+        raise CryoalError("no tomograms were given; name volumes or a tomograms.star")
+    looks.report_oddities()
+    return with_displays(tomograms, display, unpack_into) if display else tomograms
+
+
+@dataclass
+class _Looks:
+    """How volumes are looked at, and what each of them said."""
+
+    said: Said | None
+    need_volumes: bool
+    unpack_into: Place | None
+    headers: dict[Place, VolumeHeader] = field(default_factory=dict)
+
+    def header(self, place: Place, wanted: float | None = None) -> VolumeHeader:
+        """Header of a tomogram's volume; ``wanted`` is the voxel size of the level wanted."""
+        overruling = self.said.voxel_size if self.said and self.said.overrules else None
+        header = read_header(place, overruling or wanted, unpack_into=self.unpack_into)
+        if header.shape[0] == 1:
+            raise CryoalError(f"{place}: a single image (Z is 1); a tomogram is a volume")
+        if header.volumes > 1:
+            raise CryoalError(f"{place}: a stack of {header.volumes} volumes; a tomogram is one")
+        self.headers[place] = header
+        return header
+
+    def loader(self, *paths: str) -> partial[NDArray[Any]]:
+        """What opens a volume, or averages two halves, here and in another process."""
+        options = {} if self.unpack_into is None else {"unpack_into": str(self.unpack_into)}
+        load = open_volume if len(paths) == 1 else mean_of_halves
+        return partial(load, *(absolute(path) for path in paths), **options)
+
+    def report_oddities(self) -> None:
+        """One warning for each kind of oddity, however many volumes share it."""
+        oddities: dict[str, list[str]] = {}
+        for place, header in self.headers.items():
+            nz, ny, nx = header.shape
+            remarks = list(header.remarks)
+            if nz > 1.2 * min(ny, nx):
+                remarks.append("Z is not its smallest side; are its axes flipped?")
+            for remark in remarks:
+                oddities.setdefault(remark, []).append(str(place))
+        for remark, paths in oddities.items():
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            log.warning("%s%s: %s", paths[0], more, remark)
 
 
 def tomogram_set(path: Path) -> tuple[Path, Blocks]:
@@ -149,117 +206,75 @@ def _add(known: dict[str, Tomogram], tomogram: Tomogram, **changes: Any) -> None
     known[tomogram.name] = replace(tomogram, **changes)
 
 
-def _volume_header(path: Path) -> MrcHeader:
-    header = read_header(path)
-    if header.shape[0] == 1:
-        raise CryoalError(f"{path}: a single image (Z is 1); a tomogram is a volume")
-    if header.volumes > 1:
-        raise CryoalError(f"{path}: a stack of {header.volumes} volumes; a tomogram is one")
-    return header
-
-
-def _report_oddities(tomograms: Iterable[Tomogram]) -> None:
-    """One warning for each kind of oddity, however many volumes share it."""
-    oddities: dict[str, list[str]] = {}
-    for tomogram in tomograms:
-        if tomogram.load is None:
-            continue
-        nz, ny, nx = tomogram.shape
-        remarks = list(read_header(tomogram.path).remarks)
-        if nz > 1.2 * min(ny, nx):
-            remarks.append("Z is not its smallest side; are its axes flipped?")
-        for remark in remarks:
-            oddities.setdefault(remark, []).append(tomogram.path)
-    for remark, paths in oddities.items():
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        log.warning("%s%s: %s", paths[0], more, remark)
-
-
-def _from_volume(path: Path, said: Said | None) -> Tomogram:
-    header = _volume_header(path)
-    if not header.cubic and said is None:
-        raise CryoalError(f"{path}: by its header voxels are not cubes; give --voxel-size")
-    claims = {"its name": pixel_size_in_name(str(path))}
-    size = resolve_voxel_size(claims, header.voxel_size, str(path), said)
+def _from_volume(place: Place, looks: _Looks) -> Tomogram:
+    header = looks.header(place)
+    if not header.cubic and looks.said is None:
+        raise CryoalError(f"{place}: by its header voxels are not cubes; give --voxel-size")
+    claims = {"its name": voxel_size_in_path(header.path)}
+    size = resolve_voxel_size(claims, header.voxel_size, str(place), looks.said)
     return Tomogram(
-        file_stem(str(path)),
-        header.shape,
-        size,
-        partial(open_volume, path.resolve()),
-        path=str(path),
+        tomogram_name(place), header.shape, size, looks.loader(header.path), path=header.path
     )
 
 
-def mean_of_halves(first: Path, second: Path) -> NDArray[np.float32]:
-    """Both half tomograms in one, which has the dose of both: (Z, Y, X), in memory."""
-    half = open_volume(first).astype(np.float32)
-    half += open_volume(second)
-    half /= 2
-    return half
-
-
 def _from_row(
-    row: dict[str, str],
-    star: Path,
-    spare: Mapping[str, Path],
-    said: Said | None,
-    need_volumes: bool,
-) -> tuple[Tomogram, list[Path]]:
-    """Tomogram of one row, and the MRC files of ``spare`` that it uses."""
+    row: dict[str, str], star: Path, spare: Mapping[str, Place], looks: _Looks
+) -> tuple[Tomogram, list[Place]]:
+    """Tomogram of one row, and the volumes of ``spare`` that it uses."""
     name = row["rlnTomoName"]
     place = f"{star}, tomogram {name}"
-    paths, used = _volumes_of(row, star, spare, place, need_volumes)
+    paths, used = _volumes_of(row, star, spare, place, looks.need_volumes)
     pixel = number(row, "rlnTomoTiltSeriesPixelSize", place)
     binning = number(row, "rlnTomoTomogramBinning", place)
     size = [number(row, f"rlnTomoSize{axis}", place) for axis in "XYZ"]
     claims = {star.name: round(pixel * binning, 5) if pixel and binning else None}
-    denoised = _first_there(
-        row, ("rlnTomoReconstructedTomogramDenoised", "rlnTomoDenoisedTomogram"), star
-    )
     if not paths:
         claims["rlnTomoTiltSeriesPixelSize"] = None if claims[star.name] else pixel
-        voxel = resolve_voxel_size(claims, 0.0, place, said)
+        voxel = resolve_voxel_size(claims, 0.0, place, looks.said)
         if pixel is None or any(side is None for side in size):
             raise CryoalError(f"{place}: neither a volume nor rlnTomoSizeX/Y/Z with a pixel size")
         shape = tuple(round(side * pixel / voxel) for side in reversed(size) if side)
         return Tomogram(name, shape, voxel, None, path=str(star), columns=row), used  # type: ignore[arg-type]
-    headers = [_volume_header(path) for path in paths]
+    headers = [looks.header(path, claims[star.name]) for path in paths]
     if len(headers) == 2 and headers[0].shape != headers[1].shape:
         raise CryoalError(f"{place}: its two half tomograms differ in size")
-    claims["its name"] = pixel_size_in_name(str(paths[0]))
+    claims["its name"] = voxel_size_in_path(headers[0].path)
     if not any(claims.values()) and not believable(headers[0].voxel_size) and pixel and size[0]:
         # An empty header, no binning: as many Angstrom as rlnTomoSizeX has, in that many voxels.
         claims["rlnTomoSizeX over its own size"] = round(size[0] * pixel / headers[0].shape[2], 5)
-    voxel = resolve_voxel_size(claims, headers[0].voxel_size, f"{place} ({paths[0]})", said)
+    voxel = resolve_voxel_size(claims, headers[0].voxel_size, f"{place} ({paths[0]})", looks.said)
     if pixel is not None and all(size):
         _check_size(headers[0].shape, [side or 0.0 for side in size], pixel, voxel, place)
-    load = partial(
-        open_volume if len(paths) == 1 else mean_of_halves, *(p.resolve() for p in paths)
+    tomogram = Tomogram(
+        name,
+        headers[0].shape,
+        voxel,
+        looks.loader(*(header.path for header in headers)),
+        path=headers[0].path,
+        columns=row,
     )
-    return (
-        Tomogram(
-            name,
-            headers[0].shape,
-            voxel,
-            load,
-            load_display=partial(open_volume, denoised.resolve()) if denoised else None,
-            path=str(paths[0]),
-            columns=row,
-        ),
-        used,
+    denoised = _first_there(
+        row, ("rlnTomoReconstructedTomogramDenoised", "rlnTomoDenoisedTomogram"), star
     )
+    if denoised is None:
+        return tomogram, used
+    try:
+        return with_display(tomogram, denoised, looks.unpack_into), used
+    except CryoalError as problem:  # no box depends on it
+        log.warning("display volume of %s left out: %s", name, problem)
+        return tomogram, used
 
 
 def _volumes_of(
-    row: dict[str, str], star: Path, spare: Mapping[str, Path], place: str, needed: bool
-) -> tuple[list[Path], list[Path]]:
+    row: dict[str, str], star: Path, spare: Mapping[str, Place], place: str, needed: bool
+) -> tuple[list[Place], list[Place]]:
     """The volume, or its two halves, and which of them came from ``spare``."""
     whole, halves = "rlnTomoReconstructedTomogram", "rlnTomoReconstructedTomogramHalf"
     for columns in ([whole], [f"{halves}1", f"{halves}2"]):
         named = [row.get(column, "") for column in columns]
         if all(named):
-            found = [resolve(path, star) for path in named]
-            there = [path for path in found if path is not None]
+            found = [path if is_remote(path) else resolve(path, star) for path in named]
+            there: list[Place] = [path for path in found if path is not None]
             if len(there) == len(named):
                 return there, []
             missing = named[found.index(None)]
@@ -267,7 +282,7 @@ def _volumes_of(
             if needed and not match.found:
                 raise CryoalError(
                     f"{place}: its volume {missing} is not there; paths count from the RELION "
-                    "project folder, so run cryoal from it, or name the MRC files too"
+                    "project folder, so run cryoal from it, or name the volumes too"
                 )
     match = match_names([row["rlnTomoName"]], spare)
     if match.ambiguous:
@@ -277,7 +292,7 @@ def _volumes_of(
         return [path], [path]
     if needed:
         raise CryoalError(
-            f"{place}: no rlnTomoReconstructedTomogram, and no MRC file of that name was given; "
+            f"{place}: no rlnTomoReconstructedTomogram, and no volume of that name was given; "
             'add --tomograms "FOLDER/*.mrc"'
         )
     return [], []
@@ -331,25 +346,3 @@ def _tilt_range(row: dict[str, str], star: Path) -> tuple[float, float] | None:
     except CryoalError as problem:
         log.warning("tilt range of %s taken as -60 to 60: %s", row["rlnTomoName"], problem)
         return None
-
-
-def _with_display(tomograms: dict[str, Tomogram], pattern: str) -> dict[str, Tomogram]:
-    paths = {file_stem(str(path)): path for path in expand([pattern])}
-    match = match_names(tomograms, paths)
-    if match.ambiguous:
-        raise CryoalError(f"{pattern}: {match.complaint()}")
-    if not match.found:
-        raise CryoalError(
-            f"{pattern}: none of its {len(paths)} files is named like a tomogram; tomograms are "
-            f"called {', '.join(list(tomograms)[:3])}"
-        )
-    shown = dict(tomograms)
-    for name, stem in match.found.items():
-        path = paths[stem]
-        shape = read_header(path).shape
-        if shape != tomograms[name].shape:
-            raise CryoalError(
-                f"{path}: {shape} voxels (Z, Y, X), but tomogram {name} has {tomograms[name].shape}"
-            )
-        shown[name] = replace(tomograms[name], load_display=partial(open_volume, path.resolve()))
-    return shown

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
@@ -31,6 +32,7 @@ from cryoal.data.extract import (
 )
 from cryoal.data.placement import Placement
 from cryoal.data.store import Index
+from cryoal.io.display import with_displays
 from cryoal.io.files import digest_of_volume, locked
 from cryoal.io.tsv import write_tsv
 from cryoal.project import inputs, journal
@@ -72,7 +74,7 @@ def extract(
         Those of ``[extract]`` in cryoal.toml; None and what is not there is taken from that file.
     tilt_range : (low, high), degrees
     display : str
-        Pattern of volumes made for looking at.
+        Pattern of volumes made for looking at; kept with the tomograms in ``tomograms.star``.
     workers, scheduler
         As ``workers.executor`` takes them.
     dry_run : bool
@@ -92,7 +94,10 @@ def extract(
             held.enter_context(locked(layout.lock))
         settings = Settings() if new else read_settings(layout.settings)
         chosen = settings.extract.overruled_by(given)
-        known = _tomograms(layout, tomograms, chosen, tilt_range, display)
+        unpack_into = layout.cache
+        if dry_run:
+            unpack_into = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="cryoal-")))
+        known = _tomograms(layout, tomograms, chosen, tilt_range, display, unpack_into)
         merged, unmatched = _picks(layout, particles, known, unit, relion_centre)
         check_units(merged, known)
         geometry = geometry_for(known.values(), chosen, Index.read(layout.subtomograms))
@@ -139,23 +144,36 @@ def _tomograms(
     options: ExtractSettings,
     tilt_range: tuple[float, float] | None,
     display: str | None,
+    unpack_into: Path,
 ) -> dict[str, Tomogram]:
-    """The project's tomograms with the new ones."""
-    known = inputs.read_tomograms(layout.tomograms)
-    if not paths and display is not None:
-        raise CryoalError("--display-tomograms belongs to --tomograms: give those again as well")
+    """The project's tomograms with the new ones; display volumes stay until others are given."""
+    old = inputs.read_tomograms(layout.tomograms, unpack_into)
+    known = dict(old)
     if paths:
-        known |= io.read_tomograms(
+        new = io.read_tomograms(
             paths,
             fallback_voxel_size=options.voxel_size,
             tilt_range=tilt_range,
-            display=display,
+            unpack_into=unpack_into,
         )
+        known |= {name: _with_old_display(t, old.get(name)) for name, t in new.items()}
     elif tilt_range is not None:
         known = {name: replace(t, tilt_range=tilt_range) for name, t in known.items()}
     if not known:
-        raise CryoalError("which tomograms? Give --tomograms (MRC files or a tomograms.star)")
-    return known
+        raise CryoalError("which tomograms? Give --tomograms (volumes or a tomograms.star)")
+    return with_displays(known, display, unpack_into) if display is not None else known
+
+
+def _with_old_display(new: Tomogram, old: Tomogram | None) -> Tomogram:
+    if old is None or new.load_display is not None or old.shape != new.shape:
+        return new
+    return replace(
+        new,
+        load_display=old.load_display,
+        display_path=old.display_path,
+        display_shape=old.display_shape,
+        display_voxel_size=old.display_voxel_size,
+    )
 
 
 def _picks(
@@ -280,8 +298,7 @@ def make_tasks(
 def digest(task: Task, contrast: str) -> str:
     """What a task's result depends on, as one hexadecimal number."""
     facts = hashlib.sha256()
-    path = Path(task.tomogram.path)
-    facts.update(digest_of_volume(path).encode() if path.exists() else b"")
+    facts.update(digest_of_volume(task.tomogram.path).encode())
     facts.update("\n".join(task.ids).encode())
     facts.update(np.round(task.position, 4).tobytes())
     settings = (task.geometry, task.edge, task.float16, contrast, task.tomogram.voxel_size)

@@ -14,15 +14,18 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, relion_rotation, reverse_axes
 from cryoal.core.particles import ParticleSet, concatenate
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.mrc import open_volume
 from cryoal.io.star import read_star, simple, write_star
-from cryoal.io.tomograms import mean_of_halves
+from cryoal.io.volumes import mean_of_halves, open_volume
 
 #: Columns that cryoal adds to ``particles.star``; positions in Angstrom, 0 at the first voxel.
 OWN = ("cryoalId", "cryoalTomogram", "cryoalSource", "cryoalScore")
 POSITION = ("cryoalX", "cryoalY", "cryoalZ")
 ANGLES = ("cryoalRot", "cryoalTilt", "cryoalPsi")
 FACTS = "cryoal"
+
+#: Columns of ``tomograms.star`` that say where the volumes of a tomogram are.
+VOLUME = ("cryoalVolume1", "cryoalVolume2")
+DISPLAY = ("cryoalDisplayTomogram",)
 
 
 def write_particles(path: Path, particles: ParticleSet) -> None:
@@ -102,8 +105,9 @@ def write_tomograms(path: Path, tomograms: dict[str, Tomogram]) -> None:
             {
                 **(tomogram.columns or {}),
                 "rlnTomoName": tomogram.name,
-                **_files("cryoalVolume", tomogram.load),
-                **_files("cryoalDisplay", tomogram.load_display),
+                **_files(VOLUME, tomogram.load),
+                **_files(DISPLAY, tomogram.load_display),
+                **_display_size(tomogram),
                 "cryoalVoxelSize": repr(tomogram.voxel_size),
                 "cryoalSizeX": str(x),
                 "cryoalSizeY": str(y),
@@ -116,8 +120,14 @@ def write_tomograms(path: Path, tomograms: dict[str, Tomogram]) -> None:
     write_star(path, {"global": pd.DataFrame(rows, dtype=str).fillna("")})
 
 
-def read_tomograms(path: Path) -> dict[str, Tomogram]:
-    """Read ``tomograms.star`` of a project; volumes are opened only when they are needed."""
+def read_tomograms(path: Path, unpack_into: Path | None = None) -> dict[str, Tomogram]:
+    """Read ``tomograms.star`` of a project; volumes are opened only when they are needed.
+
+    Parameters
+    ----------
+    unpack_into : folder, optional
+        Where compressed volumes are unpacked once, as in ``volumes.open_volume``.
+    """
     if not path.exists():
         return {}
     table = read_star(path)["global"]
@@ -133,25 +143,54 @@ def read_tomograms(path: Path) -> dict[str, Tomogram]:
                 int(own["cryoalSizeX"]),
             ),
             voxel_size=float(own["cryoalVoxelSize"]),
-            load=_loader("cryoalVolume", own),
+            load=_loader(VOLUME, own, unpack_into),
             tilt_range=(float(own["cryoalTiltMin"]), float(own["cryoalTiltMax"])),
             tilt_axis=own["cryoalTiltAxis"],
-            load_display=_loader("cryoalDisplay", own),
+            load_display=_loader(DISPLAY, own, unpack_into),
+            display_path=own.get(DISPLAY[0], ""),
+            **_shown(own),
             path=own.get("cryoalVolume1", ""),
             columns=row,
         )
     return tomograms
 
 
-def _files(kind: str, load: Callable[[], NDArray[Any]] | None) -> dict[str, str]:
+def _files(columns: tuple[str, ...], load: Callable[[], NDArray[Any]] | None) -> dict[str, str]:
     """Columns that name the files of a volume: one, or its two halves."""
     if not isinstance(load, functools.partial):
         return {}
-    return {f"{kind}{number}": str(path) for number, path in enumerate(load.args, 1)}
+    return {column: str(path) for column, path in zip(columns, load.args, strict=False)}
 
 
-def _loader(kind: str, columns: Mapping[str, str]) -> Callable[[], NDArray[Any]] | None:
-    paths = [Path(columns[name]) for name in (f"{kind}1", f"{kind}2") if columns.get(name)]
-    if not paths:
+def _shown(columns: Mapping[str, str]) -> dict[str, Any]:
+    """Voxel size and shape of the volume for looking at, as arguments of ``Tomogram``."""
+    if not columns.get("cryoalDisplayVoxelSize"):
+        return {}
+    return {
+        "display_voxel_size": float(columns["cryoalDisplayVoxelSize"]),
+        "display_shape": tuple(int(columns[f"cryoalDisplaySize{axis}"]) for axis in "ZYX"),
+    }
+
+
+def _display_size(tomogram: Tomogram) -> dict[str, str]:
+    if tomogram.load_display is None:
+        return {}
+    shown = tomogram.shown
+    z, y, x = shown.shape
+    return {
+        "cryoalDisplayVoxelSize": repr(shown.voxel_size),
+        "cryoalDisplaySizeX": str(x),
+        "cryoalDisplaySizeY": str(y),
+        "cryoalDisplaySizeZ": str(z),
+    }
+
+
+def _loader(
+    kind: tuple[str, ...], columns: Mapping[str, str], unpack_into: Path | None
+) -> Callable[[], NDArray[Any]] | None:
+    places = [columns[name] for name in kind if columns.get(name)]
+    if not places:
         return None
-    return functools.partial(open_volume if len(paths) == 1 else mean_of_halves, *paths)
+    load = open_volume if len(places) == 1 else mean_of_halves
+    options = {} if unpack_into is None else {"unpack_into": str(unpack_into)}
+    return functools.partial(load, *places, **options)

@@ -103,6 +103,11 @@ class Layout:
         return self.root / "labels"
 
     @property
+    def classes(self) -> Path:
+        """Order and colours of the classes, for those who label."""
+        return self.labels / "classes.toml"
+
+    @property
     def rounds(self) -> Path:
         """One folder a round."""
         return self.root / "rounds"
@@ -126,6 +131,11 @@ class Layout:
     def lock(self) -> Path:
         """Held while a command changes the project."""
         return self.root / ".lock"
+
+    @property
+    def cache(self) -> Path:
+        """Compressed tomograms, unpacked; hidden, and made again when deleted."""
+        return self.root / ".cache"
 
     def stack(self, tomogram: str) -> Path:
         """Boxes of one tomogram."""

@@ -16,6 +16,7 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.data.store import SubtomogramStore
 from cryoal.io.predictions import read_predictions
 from cryoal.io.tsv import write_tsv
+from cryoal.io.volumes import is_remote
 from cryoal.project import exporting, extraction, inputs, journal
 from cryoal.project.labels import ProjectLabels
 from cryoal.project.layout import Layout, RoundLayout
@@ -100,7 +101,17 @@ class Project:
     @cached_property
     def tomograms(self) -> dict[str, Tomogram]:
         """Every tomogram by its name."""
-        return inputs.read_tomograms(self.layout.tomograms)
+        return inputs.read_tomograms(self.layout.tomograms, self.layout.cache)
+
+    def display_tomogram(self, name: str) -> Path | str | None:
+        """Where the volume for looking at (denoised) of a tomogram is, None where it has none.
+
+        ``io.open_volume`` opens it; its voxel size is ``tomograms[name].display_voxel_size``.
+        """
+        place = self.tomograms[name].display_path
+        if not place:
+            return None
+        return place if is_remote(place) else Path(place)
 
     @cached_property
     def subtomograms(self) -> SubtomogramStore:

@@ -1,0 +1,275 @@
+"""OME-Zarr volumes (NGFF 0.4 and 0.5), in a folder or at an address, read a layer at a time.
+
+The metadata are NGFF's (https://ngff.openmicroscopy.org/0.5/): ``multiscales`` of axes, levels
+(``datasets``) and their scale, under ``ome`` since 0.5. Arrays have the order of their axes, which
+need not be zyx. A level can be named itself: ``TS_01.zarr/1``.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoal.core.errors import CryoalError
+from cryoal.io.layers import LayeredVolume
+from cryoal.io.volumes import (
+    LARGEST_SIDE,
+    Candidate,
+    Place,
+    VolumeFormat,
+    VolumeHeader,
+    is_remote,
+    is_zarr,
+    needs,
+    single_image,
+    volume_formats,
+)
+
+log = logging.getLogger(__name__)
+
+#: Angstrom in the units that NGFF allows (UDUNITS-2 names) and programs write.
+ANGSTROM = {"angstrom": 1.0, "nanometer": 10.0, "nm": 10.0, "micrometer": 1e4, "um": 1e4}
+
+#: Levels whose voxel size differs from the one wanted by less than this share are that level.
+SAME = 0.01
+
+_PROTOCOLS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One level of a multiscale image: its array's path, and what a voxel of it is."""
+
+    path: str
+    axes: tuple[str, ...]
+    scale: tuple[float, ...]  # Angstrom, in the order of the axes; 0 unknown
+    remarks: tuple[str, ...]
+
+    @property
+    def voxel_size(self) -> float:
+        sizes = [size for axis, size in zip(self.axes, self.scale, strict=True) if axis in "xy"]
+        return round(float(np.mean(sizes)), 5) if sizes else 0.0
+
+    @property
+    def cubic(self) -> bool:
+        sizes = [size for axis, size in zip(self.axes, self.scale, strict=True) if axis in "zyx"]
+        return bool(np.ptp(sizes) <= SAME * np.mean(sizes)) if sizes else True
+
+
+def read_header(place: Place, voxel_size: float | None = None) -> VolumeHeader:
+    """Read the metadata of an OME-Zarr volume, a bare zarr array or one level.
+
+    Raises
+    ------
+    CryoalError
+        No zarr, no multiscale image, several channels or times, or an array without any chunk.
+    """
+    node = _node(place)
+    level, array, path = _chosen(place, node, voxel_size)
+    shape, _ = _arranged(place, array, level)
+    if array.dtype.kind not in "iuf":
+        raise CryoalError(f"{place}: holds {array.dtype}, real numbers are needed")
+    if not is_remote(place):
+        _check_chunks(Path(place) if array is node else Path(place) / level.path, place)
+    return VolumeHeader(shape, array.dtype, level.voxel_size, level.cubic, 1, level.remarks, path)
+
+
+def open_volume(place: Place) -> Any:
+    """Open an OME-Zarr volume, its finest level unless another is named: (Z, Y, X)."""
+    level, array, path = _chosen(place, _node(place), None)
+    shape, order = _arranged(place, array, level)
+    if shape[0] == 1:
+        raise single_image(place)
+    z = order[0]
+    depth = array.chunks[z]
+
+    def read(low: int, high: int) -> NDArray[Any]:
+        window = [slice(0, 1)] * array.ndim
+        for axis, size in zip(order, shape, strict=True):
+            window[axis] = slice(0, size)
+        window[z] = slice(low, high)
+        block = np.asarray(array[tuple(window)])
+        kept = [axis for axis in range(array.ndim) if axis in order]
+        block = block.reshape([block.shape[axis] for axis in kept])
+        return block.transpose([kept.index(axis) for axis in order])
+
+    return LayeredVolume(shape, array.dtype, depth, read, str(path))
+
+
+def _node(place: Place) -> Any:
+    """The zarr group or array at a place."""
+    try:
+        import zarr
+    except ImportError as problem:
+        raise needs("zarr", place, "OME-Zarr") from problem
+    try:
+        return zarr.open(str(place), mode="r")
+    except ImportError as problem:
+        protocol = str(place).partition("://")[0].lower()
+        package = _PROTOCOLS.get(protocol, "aiohttp" if protocol.startswith("http") else "fsspec")
+        raise CryoalError(
+            f"{place}: reading {protocol}:// needs the package {package}: pip install {package}"
+        ) from problem
+    # zarr, fsspec and the network libraries below raise some twenty kinds of errors that share
+    # no base; all of them mean that there is no readable zarr.
+    except Exception as problem:
+        raise CryoalError(
+            f"{place}: no zarr group or array can be read there ({_brief(problem)})"
+        ) from problem
+
+
+def _brief(problem: Exception) -> str:
+    words = " ".join(str(problem).split())
+    return f"{type(problem).__name__}: {words[:200]}" if words else type(problem).__name__
+
+
+def _chosen(place: Place, node: Any, wanted: float | None) -> tuple[_Level, Any, str]:
+    """Level, its array, and the place that stands for it."""
+    if hasattr(node, "shape"):
+        return _level_above(place, node), node, str(place)
+    levels = _levels(place, dict(node.attrs))
+    fitting = [
+        level
+        for level in levels
+        if wanted is not None and abs(level.voxel_size - wanted) <= SAME * wanted
+    ]
+    known = [level for level in levels if level.voxel_size]
+    finest = min(known, key=lambda level: level.voxel_size) if known else levels[0]
+    level = fitting[0] if fitting else finest
+    try:
+        array = node[level.path]
+        if not hasattr(array, "shape"):
+            raise KeyError(level.path)
+        array.chunks  # noqa: B018 - not every damaged array can say so
+    except Exception as problem:  # as in _node
+        raise CryoalError(
+            f"{place}: its level {level.path!r} cannot be read ({_brief(problem)}); is it whole?"
+        ) from problem
+    # A single level needs no name of its own, and stays what the user called it.
+    path = str(place) if level is finest else f"{str(place).rstrip('/')}/{level.path}"
+    return level, array, path
+
+
+def _level_above(place: Place, array: Any) -> _Level:
+    """What the multiscale image around an array says of it; nothing, where there is none."""
+    above, _, name = str(place).rstrip("/").rpartition("/")
+    if above and (is_remote(above) or is_zarr(above)):
+        try:
+            group = _node(above)
+            levels = _levels(above, dict(group.attrs)) if not hasattr(group, "shape") else []
+        except CryoalError:
+            levels = []
+        for level in levels:
+            if level.path.strip("/") == name:
+                return level
+    axes = ("z", "y", "x") if array.ndim == 3 else tuple("tczyx"[-array.ndim :])
+    remark = "a bare zarr array: it states no voxel size, its axes are taken as z, y, x"
+    return _Level("", axes, (0.0,) * len(axes), (remark,))
+
+
+def _levels(place: Place, attributes: Mapping[str, Any]) -> list[_Level]:
+    ome = attributes.get("ome")
+    scales = (ome if isinstance(ome, Mapping) else attributes).get("multiscales")
+    if not isinstance(scales, Sequence) or not scales:
+        raise CryoalError(
+            f"{place}: a zarr group without multiscales, so no OME-Zarr image; name the array in it"
+        )
+    image = scales[0]
+    try:
+        axes = _axes(image)
+        units, remarks = _units(image, axes)
+        whole = _scale(image.get("coordinateTransformations"), len(axes))
+        levels = []
+        for dataset in image["datasets"]:
+            own = _scale(dataset.get("coordinateTransformations"), len(axes))
+            known = any(
+                t.get("type") == "scale" for t in dataset.get("coordinateTransformations") or []
+            )
+            scale = tuple(
+                float(a * b * unit) if known and np.isfinite(a * b * unit) and a * b > 0 else 0.0
+                for a, b, unit in zip(own, whole, units, strict=True)
+            )
+            levels.append(_Level(str(dataset["path"]), axes, scale, remarks))
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise CryoalError(
+            f"{place}: its multiscales metadata are not as NGFF has them ({_brief(problem)})"
+        ) from problem
+    if not levels:
+        raise CryoalError(f"{place}: its multiscales name no dataset")
+    return levels
+
+
+def _axes(image: Mapping[str, Any]) -> tuple[str, ...]:
+    axes = image.get("axes") or ["z", "y", "x"]
+    names = tuple(str(a["name"] if isinstance(a, Mapping) else a).lower() for a in axes)
+    if not set("zyx") <= set(names) or len(set(names)) != len(names):
+        raise ValueError(f"axes {', '.join(names)}: z, y and x are needed")
+    return names
+
+
+def _units(image: Mapping[str, Any], axes: tuple[str, ...]) -> tuple[list[float], tuple[str, ...]]:
+    """Angstrom in the unit of each axis, and what had to be assumed."""
+    stated = [
+        str(a.get("unit") or "") if isinstance(a, Mapping) else "" for a in image.get("axes") or []
+    ] or [""] * len(axes)
+    units, remarks = [], []
+    for axis, unit in zip(axes, stated, strict=True):
+        if axis not in "zyx":
+            units.append(1.0)
+        elif not unit:
+            units.append(1.0)
+            remarks.append("no unit in its axes: its scale is taken as Angstrom")
+        elif unit.lower() in ANGSTROM:
+            units.append(ANGSTROM[unit.lower()])
+        else:
+            units.append(np.nan)
+            remarks.append(f"unit {unit!r} of its axes is none of length, so it states no size")
+    return units, tuple(dict.fromkeys(remarks))
+
+
+def _scale(transformations: Any, axes: int) -> list[float]:
+    scale = [1.0] * axes
+    for transformation in transformations or []:
+        if transformation.get("type") == "scale":
+            factors = [float(value) for value in transformation["scale"]]
+            scale = [a * b for a, b in zip(scale, factors, strict=True)]
+    return scale
+
+
+def _arranged(place: Place, array: Any, level: _Level) -> tuple[tuple[int, int, int], list[int]]:
+    """Shape (Z, Y, X), and which axes of the array these are."""
+    if array.ndim != len(level.axes):
+        raise CryoalError(
+            f"{place}: an array of {array.ndim} axes where its metadata name {len(level.axes)}"
+        )
+    for axis, size in zip(level.axes, array.shape, strict=True):
+        if axis not in "zyx" and size != 1:
+            raise CryoalError(f"{place}: {size} volumes along its axis {axis!r}; one is needed")
+    order = [level.axes.index(axis) for axis in "zyx"]
+    shape = tuple(int(array.shape[axis]) for axis in order)
+    if not all(0 < side <= LARGEST_SIDE for side in shape):
+        raise CryoalError(f"{place}: {shape} voxels (Z, Y, X) make no sense")
+    return shape, order  # type: ignore[return-value]
+
+
+def _check_chunks(folder: Path, place: Place) -> None:
+    """Refuse an array none of whose chunks is there: zarr would fill it with one value.
+
+    Single chunks may be missing rightly: zarr leaves out those that hold nothing else.
+    """
+    metadata = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
+    if not any(file.is_file() and file.name not in metadata for file in folder.rglob("*")):
+        raise CryoalError(f"{place}: its array has no chunk, so it holds no data; was it copied?")
+
+
+def _recognise(candidate: Candidate) -> int:
+    if candidate.remote:
+        return 1 if ".zarr" in str(candidate.place).lower() else 0
+    return 3 if Path(candidate.place).is_dir() and is_zarr(candidate.place) else 0
+
+
+volume_formats.register("zarr")(VolumeFormat("zarr", _recognise, read_header, open_volume))
