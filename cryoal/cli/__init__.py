@@ -6,8 +6,8 @@ from typing import NoReturn
 
 import rich_click as click
 
-from cryoal.cli.common import release, verbosity_options
-from cryoal.core.errors import CryoalError
+from cryoal.cli.common import machine_failure, release, verbosity_options
+from cryoal.core.errors import CryoalError, MachineError
 from cryoal.core.version import __version__
 
 #: Command -> where it lives; a module is imported when its command is needed.
@@ -16,6 +16,7 @@ COMMANDS = {
     "convert": "cryoal.cli.convert:convert",
     "extract": "cryoal.cli.extract:extract",
     "select": "cryoal.cli.rounds:select",
+    "sheet": "cryoal.cli.sheet:sheet",
     "label": "cryoal.cli.label:label",
     "train": "cryoal.cli.rounds:train",
     "predict": "cryoal.cli.rounds:predict",
@@ -61,21 +62,29 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    """Run the command line; what goes wrong is one line on stderr, and only a bug a traceback.
+
+    Exit codes: 2 the input or the options are wrong, 1 the machine failed (or a bug).
+    """
     try:
         code = cli(prog_name="cryoal", standalone_mode=False)
     except CryoalError as problem:
-        _refuse(str(problem))
+        _end(str(problem), 1 if isinstance(problem, MachineError) else 2)
     except click.UsageError as problem:
         command = "cryoal" if problem.ctx is None else problem.ctx.command_path
-        _refuse(f"{problem.format_message().rstrip('.')}. See {command} --help")
+        _end(f"{problem.format_message().rstrip('.')}. See {command} --help", 2)
     except click.Abort:
         click.echo("cryoal: interrupted; the same command goes on from here", err=True)
         sys.exit(130)
+    except Exception as problem:
+        sentence = machine_failure(problem)
+        if sentence is None:
+            raise
+        _end(sentence, 1)
     release()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _refuse(sentence: str) -> NoReturn:
+def _end(sentence: str, code: int) -> NoReturn:
     click.echo(f"cryoal: {' '.join(sentence.split())}", err=True)
-    sys.exit(2)
+    sys.exit(code)

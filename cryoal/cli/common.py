@@ -1,6 +1,7 @@
 """What every command shares: verbosity, progress, and one object of JSON on stdout."""
 
 import contextlib
+import errno
 import json
 import logging
 import sys
@@ -12,6 +13,14 @@ from typing import Any, TextIO
 import rich_click as click
 
 log = logging.getLogger("cryoal")
+
+#: What a disk, a network share or the system says when it fails; other errors are bugs.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FAILED = (
+    *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN, errno.ENOMEM),
+    *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNRESET, errno.ECONNREFUSED),
+)
 
 Progress = Callable[[int, int], None]
 
@@ -86,6 +95,27 @@ class _Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = "warning: " if record.levelno == logging.WARNING else ""
         return prefix + super().format(record)
+
+
+def machine_failure(problem: Exception) -> str | None:
+    """Say in one sentence what failed, where it was the machine; None for a bug."""
+    if isinstance(problem, MemoryError):
+        return f"the memory does not suffice ({str(problem) or 'out of memory'}); close others"
+    if type(problem).__name__ == "BrokenProcessPool":
+        return (
+            "a worker process was ended by the system, most often because the memory ran out; "
+            "run the same command with fewer --workers, it goes on from here"
+        )
+    if not isinstance(problem, OSError) or problem.errno not in (*_FULL, *_FAILED):
+        return None
+    where = f"{problem.filename}: " if problem.filename else ""
+    reason = (problem.strerror or str(problem)).lower()
+    if problem.errno in _FULL:
+        return (
+            f"{where}cannot be written: {reason}; make room and run the same command again, what "
+            "is finished stays"
+        )
+    return f"{where}cannot be read or written: {reason}; put that right and run the command again"
 
 
 def say(sentence: str) -> None:

@@ -19,7 +19,8 @@ from cryoal.cli.common import project_argument, say
 @click.option("--annotator", help="Whose words these are; default: your login name.")
 def label(project: Path, source: Path, annotator: str | None) -> None:
     """Add labels; nothing that was said before is lost or overwritten."""
-    from cryoal.core.errors import CryoalError
+    from cryoal.core.errors import CryoalError, MachineError
+    from cryoal.project.downloads import holds_statements
     from cryoal.project.labels import is_project, read_labels
     from cryoal.project.project import Project
 
@@ -29,10 +30,15 @@ def label(project: Path, source: Path, annotator: str | None) -> None:
         what = f"{added} statements of {source}"
     elif source.is_dir():
         raise CryoalError(f"{source}: a folder, but no cryoal project; name a file or a project")
+    elif holds_statements(source):
+        added, there = opened.labels.take(source, annotator)
+        what = f"{added} statements of {source}" + (f" ({there} were there)" if there else "")
     else:
         labels = read_labels(source)
         try:
             opened.labels.add(labels, annotator, round_number=opened.newest_queue_number)
+        except MachineError:
+            raise
         except CryoalError as problem:
             raise CryoalError(f"{source}: {problem}") from problem
         what = f"{len(labels)} labels"

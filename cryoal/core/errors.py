@@ -7,3 +7,7 @@ class CryoalError(Exception):
     The command line prints it as one line and exits with code 2. Anything else that is raised
     is a bug and crashes with a traceback.
     """
+
+
+class MachineError(CryoalError):
+    """The disk, the memory or the network failed, not the input: exit code 1, and one line."""

@@ -15,6 +15,8 @@ from cryoal.core.errors import CryoalError
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file beside ``path`` that takes its name when the block ends without an error.
 
+    An error of the disk names ``path``.
+
     A file that exists is therefore finished; after a kill the old one, or none, stands.
 
     Examples
@@ -38,8 +40,10 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             file.flush()
             os.fsync(file.fileno())
         Path(beside).replace(path)
-    except BaseException:
+    except BaseException as problem:
         Path(beside).unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.errno and not problem.filename:
+            problem.filename = str(path)  # a full disk does not say which file it has no room for
         raise
 
 
