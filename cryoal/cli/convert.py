@@ -18,6 +18,11 @@ import click
     "--relion-centre", type=click.Choice(["half", "half-minus-one"]), default="half",
     show_default=True, help="Where centred coordinates count from, on whichever side has them.",
 )  # fmt: skip
+@click.option(
+    "--voxel-size", type=float, metavar="A",
+    help="Of the tomograms, Angstrom; with --tomograms it overrules the files.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object.")
 @click.pass_context
 def convert(
     context: click.Context,
@@ -27,23 +32,41 @@ def convert(
     tomograms: tuple[str, ...],
     unit: str | None,
     relion_centre: str,
+    voxel_size: float | None,
+    as_json: bool,
 ) -> None:
     """Write the particles of IN to OUT in another dialect, and say what changed.
 
-    Every column that the target can carry goes along. OUT is read again and its positions are
-    compared with those of IN.
+    Every column that the target can carry goes along, the others into OUT.columns.tsv. OUT is read
+    again and its positions are compared with those of IN.
     """
+    import math
+    from dataclasses import asdict
+    from typing import Any
+
+    from cryoal.cli.common import print_json
+    from cryoal.core.errors import CryoalError
     from cryoal.io.convert import convert_file
     from cryoal.io.tomograms import read_tomograms
 
-    found = read_tomograms(tomograms, need_volumes=False) if tomograms else None
-    audit = convert_file(
-        source, target, dialect, found, unit=unit, relion_centre=relion_centre
-    )  # fmt: skip
+    options: dict[str, Any] = {"unit": unit, "relion_centre": relion_centre}
+    found = None
+    if tomograms:
+        found = read_tomograms(tomograms, voxel_size=voxel_size, need_volumes=False)
+    elif voxel_size is not None and not (math.isfinite(voxel_size) and voxel_size > 0):
+        raise CryoalError(f"--voxel-size {voxel_size:g}: a positive number of Angstrom is needed")
+    audit = convert_file(source, target, dialect, found, voxel_size=voxel_size, **options)
+    if as_json:
+        print_json(asdict(audit))
+        context.exit(3 if audit.left_out else 0)
     click.echo(f"read      {audit.rows_in} particles: {audit.dialect_in}, {audit.unit_in}")
     click.echo(f"because   {audit.evidence}")
     click.echo(f"written   {audit.rows_out} particles: {audit.dialect_out}, {audit.unit_out}")
     click.echo(f"moved by  at most {audit.largest_change:.2g} A, after reading {target} again")
+    if audit.columns_left:
+        columns = ", ".join(audit.columns_left[:6])
+        more = f" and {len(audit.columns_left) - 6} more" if len(audit.columns_left) > 6 else ""
+        click.echo(f"beside    {columns}{more}: no place in {dialect}, kept in {audit.side_table}")
     for name, count in audit.left_out.items():
         click.echo(f"left out  {count} particles of {name}, a tomogram that was not given")
     if audit.left_out:

@@ -12,6 +12,7 @@
 
 import math
 import warnings
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,10 +104,16 @@ def relion_matrix(rot_tilt_psi: ArrayLike) -> NDArray[np.float64]:
 
 def relion_angles(rotation: Rotation) -> NDArray[np.float64]:
     """rlnAngleRot, rlnAngleTilt, rlnAnglePsi in degrees of an active rotation: (..., 3)."""
+    return quiet_euler(rotation.inv(), "ZYZ")
+
+
+def quiet_euler(rotation: Rotation, axes: Literal["ZYZ", "zxz"]) -> NDArray[np.float64]:
+    """Euler angles in degrees, also where only the sum of the outer two is determined: (..., 3)."""
     with warnings.catch_warnings():
-        # At tilt 0 rot and psi turn about one axis: scipy warns and calls psi 0, which is as good.
+        # With the middle angle 0 both outer turn about one axis: scipy warns and calls the third
+        # 0, which is as good.
         warnings.filterwarnings("ignore", message="Gimbal lock")
-        angles: NDArray[np.float64] = rotation.inv().as_euler("ZYZ", degrees=True)
+        angles: NDArray[np.float64] = rotation.as_euler(axes, degrees=True)
     return angles
 
 

@@ -1,10 +1,13 @@
 """What a particle file holds before its tomograms are known, and the formats that read it."""
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -24,6 +27,10 @@ UNITS = ("voxel", "unbinned_pixel", "angstrom", "centred_angstrom", "fraction", 
 #: Columns in which pickers leave their score. rlnMaxValueProbDistribution is none: it says how
 #: sure a refinement was of an orientation.
 SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax", "ptmLCCmax", "score")
+
+
+class NotParticlesError(CryoalError):
+    """A file whose writer is known, and which holds no positions."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,50 @@ class Content:
         with self.path.open("rb") as file:
             return file.read(2048)
 
+    @cached_property
+    def xml_root(self) -> str:
+        """Name of the outermost element of an XML file, else nothing."""
+        head = self.head
+        for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+            if head.startswith(mark):
+                head = head.decode(encoding, errors="ignore").encode()
+        head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if head[:1] != b"<":
+            return ""
+        plain = re.sub(rb"<!--.*?-->|<\?.*?\?>", b"", head, flags=re.DOTALL)
+        found = re.match(rb"\s*<([A-Za-z_][\w.-]*)", plain)
+        return found.group(1).decode() if found else ""
+
+    def xml(self) -> ElementTree.Element:
+        """Outermost element of an XML file.
+
+        Raises
+        ------
+        CryoalError
+            Not well-formed; names the line.
+        """
+        try:
+            return ElementTree.fromstring(self.path.read_bytes())
+        except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as problem:
+            raise CryoalError(
+                f"{self.path}: not whole XML ({problem}); was the program that wrote it cut off?"
+            ) from None
+
+    def json(self) -> Any:
+        """Object of a JSON file.
+
+        Raises
+        ------
+        CryoalError
+            Not JSON; names the line.
+        """
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError) as problem:
+            raise CryoalError(
+                f"{self.path}: not whole JSON ({problem}); was the program that wrote it cut off?"
+            ) from None
+
 
 @dataclass(frozen=True)
 class Picks:
@@ -68,6 +119,12 @@ class Picks:
         To be subtracted, in the tomogram's frame.
     origin_pixel_size : (N,) float64, Angstrom
         Unit of ``origin_xyz``; NaN stands for the unit of ``xyz``.
+    stated_voxel : (N,) float64, Angstrom, optional
+        Voxel size of the volume that ``voxel`` coordinates count in, as the file states it.
+    numbered : bool
+        Tomograms are named by numbers only.
+    from_middle : bool
+        Coordinates count from voxel n // 2 of the volume (EMAN2).
     rotation : (N,) Rotation, optional
     score : (N,) float64, optional
     score_name : str
@@ -76,6 +133,8 @@ class Picks:
     table : DataFrame of str
     blocks : mapping of name to DataFrame
         Every block in its order; the particles' block stands there without its rows.
+    remarks : tuple of str
+        Oddities of a file that could be read, one sentence each.
     """
 
     path: Path
@@ -93,6 +152,10 @@ class Picks:
     score_name: str = ""
     id: NDArray[np.str_] | None = None
     blocks: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    stated_voxel: NDArray[np.float64] | None = None
+    numbered: bool = False
+    from_middle: bool = False
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.xyz)
@@ -115,6 +178,14 @@ class Format:
     write : Writer, optional
     rewrite : (ParticleSet, Path) -> None, optional
         Writes particles back as they came, with the columns their table has now.
+    placing : frozenset of str
+        Columns of its tables that say where a particle lies and how it is turned; in another
+        dialect they would contradict that dialect's own.
+    carries : frozenset of str or None
+        Columns that ``write`` puts into the file beside those; None is every column. "score" and
+        "class" stand for whatever column holds them.
+    own : frozenset of str
+        Columns that ``rewrite`` puts into the file; needed where ``carries`` is not None.
     """
 
     name: str
@@ -122,6 +193,9 @@ class Format:
     read: Callable[[Content, str | None], Picks]
     write: Writer | None = None
     rewrite: Callable[[ParticleSet, Path], None] | None = None
+    placing: frozenset[str] = frozenset()
+    carries: frozenset[str] | None = None
+    own: frozenset[str] = frozenset()
 
 
 formats: Registry[Format] = Registry("dialect", "cryoal.io")
@@ -143,6 +217,15 @@ def recognised(content: Content) -> Format:
             f"rlnCenteredCoordinateX/Y/ZAngst); dialects read here are {', '.join(formats.names())}"
         )
     return formats.get(best)
+
+
+def is_number(text: str) -> bool:
+    """Whether a word is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def numbers(

@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Picks, formats, recognised
-from cryoal.io.particles import Reading, particle_file, read_all, write_particles
+from cryoal.io.base import Picks, formats
+from cryoal.io.listing import open_list
+from cryoal.io.particles import Reading, place_all, read_all, write_anew, write_particles
+from cryoal.io.side_table import columns_left, side_table_of
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,10 @@ class Audit:
         Between a position before and after writing and reading again.
     left_out : dict of tomogram name to count
         Particles whose tomogram was not given.
+    columns_left : list of str
+        Columns that the target has no place for.
+    side_table : Path or None
+        Where those columns are kept, row by row.
     """
 
     rows_in: int
@@ -40,6 +46,8 @@ class Audit:
     unit_out: str
     largest_change: float
     left_out: dict[str, int]
+    columns_left: list[str] = field(default_factory=list)
+    side_table: Path | None = None
 
 
 def convert_file(
@@ -50,6 +58,7 @@ def convert_file(
     *,
     unit: str | None = None,
     relion_centre: str = "half",
+    voxel_size: float | None = None,
 ) -> Audit:
     """Read a particle file, write it in another dialect, read that again and compare.
 
@@ -62,36 +71,43 @@ def convert_file(
         can be used.
     unit, relion_centre
         As in ``read_particles``.
+    voxel_size : float, Angstrom, optional
+        Of the tomograms, where none are given and the file does not state it.
 
     Raises
     ------
     CryoalError
         As reading and writing do, and when source and target are the same file.
     """
-    formats.get(dialect)
+    form = formats.get(dialect)
     if target.exists() and source.resolve() == target.resolve():
         raise CryoalError(f"{target}: would overwrite its own source; name another file")
-    content = particle_file(source)
-    told = recognised(content).read(content, None)
+    listed = open_list(source, unit)
+    picks = listed.picks
     if tomograms is None:
-        tomograms = tomograms_of(recognised(content).read(content, unit))
-    reading = read_all([source], tomograms, unit=unit, relion_centre=relion_centre)
-    particles, picks = reading.particles, reading.picks[0]
+        tomograms = tomograms_of(picks, voxel_size)
+    reading = place_all([listed], tomograms, relion_centre=relion_centre)
+    particles = reading.particles
     used = {name: tomograms[name] for name in np.unique(particles.tomogram).tolist()}
-    if unit is not None and unit != told.unit:
-        # The file does not show its unit, so a copy would not either.
-        writer = formats.get(dialect).write
-        if writer is None:
-            raise CryoalError(f"{dialect} is only read here")
-        writer(particles, target, used, relion_centre)
-    else:
+    shown = unit is None or listed.form.read(listed.content, None).unit == unit
+    if shown:
         write_particles(particles, target, used, dialect, relion_centre=relion_centre)
+    else:
+        # The file does not show its unit, so a copy would not either.
+        write_anew(particles, target, used, dialect, relion_centre=relion_centre)
     again = read_all([target], used, relion_centre=relion_centre, check_inside=False)
-    return _audit(reading, picks, again)
+    rewritten = particles.dialect == dialect and shown
+    left = columns_left(particles, form, rewritten=rewritten)
+    return _audit(reading, picks, again, left, side_table_of(target) if left else None)
 
 
-def _audit(before: Reading, picks: Picks, after: Reading) -> Audit:
-    change = np.linalg.norm(before.particles.position - after.particles.position, axis=1)
+def _audit(
+    before: Reading, picks: Picks, after: Reading, left: list[str], side_table: Path | None
+) -> Audit:
+    rows = min(len(before.particles), len(after.particles))
+    change = np.linalg.norm(
+        before.particles.position[:rows] - after.particles.position[:rows], axis=1
+    )
     left_out: dict[str, int] = {}
     if before.unmatched is not None:
         names, counts = np.unique(before.unmatched.tomogram, return_counts=True)
@@ -106,29 +122,42 @@ def _audit(before: Reading, picks: Picks, after: Reading) -> Audit:
         unit_out=after.picks[0].unit,
         largest_change=float(change.max()) if len(change) else 0.0,
         left_out=left_out,
+        columns_left=left,
+        side_table=side_table,
     )
 
 
-def tomograms_of(picks: Picks) -> dict[str, Tomogram]:
+def tomograms_of(picks: Picks, voxel_size: float | None = None) -> dict[str, Tomogram]:
     """Tomograms of unknown size, for files that state their own pixel size.
+
+    Parameters
+    ----------
+    voxel_size : float, Angstrom, optional
+        Where the file states none.
 
     Raises
     ------
     CryoalError
         Voxels, fractions and centred coordinates mean nothing without their tomograms.
     """
-    stated = picks.pixel_size
-    if picks.unit not in ("unbinned_pixel", "output_pixel") or stated is None:
+    counted = picks.unit in ("unbinned_pixel", "output_pixel")
+    stated = picks.pixel_size if counted else picks.stated_voxel
+    if picks.unit in ("fraction", "centred_angstrom") or picks.from_middle:
         raise CryoalError(
             f"{picks.path}: its coordinates are in {picks.unit} ({picks.evidence}), which need "
             "the tomograms' sizes; give --tomograms tomograms.star"
         )
-    if not np.isfinite(stated).all():
-        raise CryoalError(f"{picks.path}: it states no pixel size; give --tomograms")
+    known = np.full(len(picks), np.nan) if stated is None else stated
+    known = np.where(np.isfinite(known), known, voxel_size or np.nan)
+    if not np.isfinite(known).all():
+        raise CryoalError(
+            f"{picks.path}: its coordinates are in {picks.unit} ({picks.evidence}) and it states "
+            "no voxel size; give --tomograms tomograms.star, or --voxel-size"
+        )
     names = np.full(len(picks), picks.path.stem) if picks.tomogram is None else picks.tomogram
     found = {}
     for name in np.unique(names).tolist():
-        sizes = stated[names == name]
+        sizes = known[names == name]
         if np.ptp(sizes) > 0.01 * sizes[0]:
             raise CryoalError(f"{picks.path}: two pixel sizes in tomogram {name}")
         found[name] = Tomogram(name, (0, 0, 0), float(sizes[0]), path=str(picks.path))

@@ -1,8 +1,9 @@
 """copick picks (JSON): Angstrom from the corner, one run and one object a file.
 
 Fields: copick ``models.py`` (CopickPicksFile, CopickPoint). ``transformation_`` turns the reference
-into the particle; its last column repeats or shifts the location depending on the program that
-wrote it, and is not applied.
+into the particle; its last column is a shift in Angstrom that is added to the location (copick
+``util/formats.py``: "shifts encoded in the matrix translation"). Where it repeats the location of
+every point, as MTFit writes it, it is no shift.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.errors import CryoalError
@@ -49,7 +51,10 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         raise CryoalError(f"{path}: no points in these copick picks")
     xyz = numbers(table, ["x", "y", "z"], path)
     run = picks.get("run_name")
-    known = picks.get("trust_orientation", True) and all(m is not None for m in matrices)
+    turned = all(m is not None for m in matrices)
+    known = picks.get("trust_orientation", True) and turned
+    shift, remarks = _shifts(matrices, xyz, path) if turned else (None, ())
+    stated = _positive(picks.get("voxel_spacing"))
     score, score_name = scores_of(table, path)
     return Picks(
         path=path,
@@ -58,15 +63,53 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         evidence="given by --unit" if unit else "copick writes Angstrom",
         xyz=xyz,
         table=table,
-        tomogram=np.full(len(points), run) if run else None,
+        tomogram=np.full(len(points), str(run)) if run else None,
+        origin_xyz=None if shift is None else -shift,
+        origin_pixel_size=np.ones(len(points)),
+        stated_voxel=None if stated is None else np.full(len(points), stated),
+        remarks=remarks,
         rotation=rotations(matrices, path) if known else None,
         score=score,
         score_name=score_name,
     )
 
 
+def _shifts(
+    matrices: list[Any], xyz: NDArray[np.float64], path: Path
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """Shifts in Angstrom, (N, 3), and what was odd about them; None where there are none."""
+    try:
+        shift = np.array([np.asarray(m, dtype=np.float64)[:3, 3] for m in matrices])
+    except (ValueError, TypeError, IndexError) as problem:
+        raise CryoalError(f"{path}: a transformation_ is no 4 x 4 matrix ({problem})") from None
+    if not np.isfinite(shift).all():
+        raise CryoalError(f"{path}: a transformation_ holds a shift that is no number")
+    if not shift.any():
+        return None, ()
+    if np.allclose(shift, xyz, atol=1e-3):
+        return None, ("its transformations repeat the locations as shifts, which are not added",)
+    return shift, ()
+
+
+def _positive(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) and number > 0 else None
+
+
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def _instances(particles: ParticleSet) -> list[int]:
+    """Instance number of every particle: its own, else its place in the list."""
+    if "instance_id" in particles.table:
+        stated = pd.to_numeric(particles.table["instance_id"], errors="coerce")
+        if stated.notna().all() and (stated % 1 == 0).all():
+            return [int(number) for number in stated]
+    return list(range(len(particles)))
 
 
 def _write(
@@ -81,9 +124,10 @@ def _write(
     matrices = np.tile(np.eye(4), (len(particles), 1, 1))
     matrices[:, :3, :3] = turned.as_matrix().reshape(-1, 3, 3)
     points = []
+    instances = _instances(particles)
     for i, (x, y, z) in enumerate(reverse_axes(particles.position).tolist()):
         point = {"location": {"x": x, "y": y, "z": z}, "transformation_": matrices[i].tolist(),
-                 "instance_id": i}  # fmt: skip
+                 "instance_id": instances[i]}  # fmt: skip
         if particles.score is not None and np.isfinite(particles.score[i]):
             point["score"] = float(particles.score[i])
         points.append(point)
@@ -102,4 +146,13 @@ def _write(
         json.dump(picks, file, indent=1)
 
 
-formats.register("copick")(Format("copick", _recognise, _read, _write))
+formats.register("copick")(
+    Format(
+        "copick",
+        _recognise,
+        _read,
+        _write,
+        placing=frozenset({"x", "y", "z"}),
+        carries=frozenset({"score", "pickable_object_name", "instance_id"}),
+    )
+)

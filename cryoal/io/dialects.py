@@ -12,9 +12,10 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.base import formats
 from cryoal.io.names import file_stem, series_name, without_pixel_size
 from cryoal.io.placing import centre_of
-from cryoal.io.relion_star import (
+from cryoal.io.relion_columns import (
     ANGLES,
     CENTRED,
     CORNER,
@@ -22,9 +23,9 @@ from cryoal.io.relion_star import (
     ORIGIN_PIXELS,
     SUBTOMOGRAM_ANGLES,
     WARP_M,
-    optics_rows,
     particle_block,
 )
+from cryoal.io.relion_star import optics_rows
 from cryoal.io.tomograms import number
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ def as_dialect(
     if missing:
         raise CryoalError(f"no tomogram {missing[0]!r} is given, so its particles cannot be placed")
     table = particles.table if len(particles.table) else pd.DataFrame(index=range(len(particles)))
-    kept = table.drop(columns=[c for c in table if c in _PLACING])
+    elsewhere = _PLACING | _foreign_placing(particles.dialect)
+    kept = table.drop(columns=[c for c in table if c in elsewhere])
     kept, optics = _grouped(kept, particles.blocks.get("optics", pd.DataFrame()))
     new: dict[str, list[str]] = {}
     if dialect in ("relion4", "relion5"):
@@ -97,6 +99,13 @@ def as_dialect(
     return replace(
         particles, table=whole, blocks=_blocks(particles, whole, optics, dialect), dialect=dialect
     )
+
+
+def _foreign_placing(dialect: str) -> frozenset[str]:
+    """Columns of another program's table that would say where particles lie in its own way."""
+    if dialect in STAR_DIALECTS or dialect not in formats.names():
+        return frozenset()
+    return formats.get(dialect).placing
 
 
 def _grouped(kept: pd.DataFrame, optics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,41 +1,40 @@
 """Dynamo tables (.tbl): 26 to 42 numbers a line, no header.
 
-Columns, counted from 1: 4-6 shifts, added to 24-26 x y z; 7-9 tdrot tilt narot; 10 correlation; 20
-tomogram number (https://www.dynamo-em.org/w/index.php?title=Table_convention). The angles are those
-of an extrinsic zxz rotation whose inverse turns the reference into the particle (teamtomo
-``eulerangles``: "dynamo"). Positions are taken as they stand, as ArtiaX, copick and cryoCAT do.
-
-Numbers become names through a table map beside the table, ``<stem>.doc`` or
-``indices_column20.doc``, whose lines are ``1 /path/to/TS_01.rec``.
+Columns, counted from 1: 1 tag; 2, 3 aligned, averaged; 4-6 shifts, added to 24-26 x y z; 7-9 tdrot
+tilt narot; 10 correlation; 20 tomogram number; 22 class; 36 voxel size in Angstrom
+(https://www.dynamo-em.org/w/index.php?title=Table_convention). The angles are those of an extrinsic
+zxz rotation whose inverse turns the reference into the particle (teamtomo ``eulerangles``:
+"dynamo"; copick ``dynamo_to_copick_transform``). Positions are taken as they stand, as ArtiaX,
+copick and cryoCAT do. Numbers become names as in ``numbering``.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content, Format, Picks, formats, numbers
-from cryoal.io.star import read_text
+from cryoal.core.geometry import quiet_euler, reverse_axes
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
+from cryoal.io.base import Content, Format, Picks, formats, is_number, numbers
+from cryoal.io.classes import class_numbers
+from cryoal.io.files import replacing
+from cryoal.io.numbering import number_names, numbered_tomograms, write_map
 
 _WIDTH = range(26, 43)
+_WRITTEN = 35
+_SHIFT, _ANGLES, _PLACE = slice(3, 6), slice(6, 9), slice(23, 26)
+_TAG, _CC, _TOMOGRAM, _CLASS, _VOXEL_SIZE = 0, 9, 19, 21, 35
 
 
 def _recognise(content: Content) -> int:
     if b"\0" in content.head or content.blocks:
         return 0
     cells = content.text.lstrip().split("\n", 1)[0].split()
-    return 2 if len(cells) in _WIDTH and all(_is_number(cell) for cell in cells) else 0
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return 2 if len(cells) in _WIDTH and all(map(is_number, cells)) else 0
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:
@@ -47,47 +46,88 @@ def _read(content: Content, unit: str | None = None) -> Picks:
             raise CryoalError(f"{path}, line {n}: {len(cells)} numbers, {width} in the first line")
     columns = [f"column{i}" for i in range(1, width + 1)]
     table = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype=str)
-    values = numbers(table, columns[:26], path)
-    tomogram = numbered_tomograms(values[:, 19], path)
+    values = numbers(table, columns, path, missing=True)
+    # MATLAB writes NaN into columns that it did not use; those below have to be numbers.
+    needed = [*columns[3:9], columns[_TOMOGRAM], *columns[23:26]]
+    numbers(table, needed, path)
+    names, numbered = numbered_tomograms(values[:, _TOMOGRAM], path)
+    score = values[:, _CC]
+    scored = bool(np.nan_to_num(score).any())
+    size = values[:, _VOXEL_SIZE] if width > _VOXEL_SIZE else np.zeros(len(values))
+    stated = np.where(size > 0, size, np.nan)
     return Picks(
         path=path,
         dialect="dynamo",
         unit=unit or "voxel",
         evidence="given by --unit" if unit else "Dynamo counts voxels of the tomogram cropped from",
-        xyz=values[:, 23:26],
+        xyz=values[:, _PLACE],
         table=table,
-        tomogram=tomogram,
-        origin_xyz=-values[:, 3:6],
+        tomogram=names,
+        numbered=numbered,
+        origin_xyz=-values[:, _SHIFT],
         origin_pixel_size=np.full(len(values), np.nan),
-        rotation=Rotation.from_euler("zxz", values[:, 6:9], degrees=True).inv(),
-        score=values[:, 9] if values[:, 9].any() else None,
-        score_name="column10" if values[:, 9].any() else "",
+        rotation=Rotation.from_euler("zxz", values[:, _ANGLES], degrees=True).inv(),
+        score=score if scored else None,
+        score_name="column10" if scored else "",
+        stated_voxel=stated if np.isfinite(stated).any() else None,
     )
 
 
-def numbered_tomograms(numbered: NDArray[np.float64], path: Path) -> NDArray[np.str_] | None:
-    """Names of tomograms; None where one number stands for whatever tomogram is given."""
-    for file in (path.with_suffix(".doc"), path.with_name("indices_column20.doc")):
-        if file.is_file():
-            return _mapped(numbered, file)
-    if len(np.unique(numbered)) == 1:
-        return None
-    return np.array([f"{number:g}" for number in numbered])
+def _rewrite(particles: ParticleSet, path: Path) -> None:
+    """The table as it came, but for the class that it may have been given."""
+    table = particles.table[[c for c in particles.table if str(c).startswith("column")]].copy()
+    if "rlnClassNumber" in particles.table:
+        table[f"column{_CLASS + 1}"] = particles.table["rlnClassNumber"]
+    rows = table.to_numpy().tolist()
+    with replacing(path) as file:
+        file.writelines(" ".join(row) + "\n" for row in rows)
+    _map_beside(particles, path)
 
 
-def _mapped(numbered: NDArray[np.float64], file: Path) -> NDArray[np.str_]:
-    known: dict[str, str] = {}
-    for n, line in enumerate(read_text(file).split("\n"), 1):
-        cells = line.split(maxsplit=1)
-        if cells and (len(cells) != 2 or not _is_number(cells[0])):
-            raise CryoalError(f"{file}, line {n}: 'number path' was expected")
-        if cells:
-            known[f"{float(cells[0]):g}"] = cells[1].strip()
-    wanted = [f"{number:g}" for number in numbered]
-    missing = next((number for number in wanted if number not in known), None)
-    if missing is not None:
-        raise CryoalError(f"{file}: no line for tomogram {missing}")
-    return np.array([known[number] for number in wanted])
+def _map_beside(particles: ParticleSet, path: Path) -> None:
+    """Write the map again where the numbers of the table had become names."""
+    numbered = particles.table["column20"].astype(float).astype(int).astype(str).tolist()
+    pairs = dict(zip(particles.tomogram.tolist(), numbered, strict=True))
+    if any(name != number for name, number in pairs.items()):
+        write_map(path, {name: int(number) for name, number in pairs.items()})
 
 
-formats.register("dynamo")(Format("dynamo", _recognise, _read))
+def _write(
+    particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
+) -> None:
+    """Voxels, with the map of tomogram numbers beside it in ``<stem>.doc``."""
+    n = len(particles)
+    values = np.zeros((n, _WRITTEN + 1))
+    numbers_of = number_names(particles.tomogram.tolist())
+    size = np.array([tomograms[name].voxel_size for name in particles.tomogram.tolist()])
+    values[:, _TAG] = np.arange(1, n + 1)
+    values[:, 1:3] = 1
+    values[:, _PLACE] = reverse_axes(particles.position) / size[:, None]
+    if particles.rotation is not None and n:
+        values[:, _ANGLES] = quiet_euler(particles.rotation.inv(), "zxz")
+    if particles.score is not None:
+        values[:, _CC] = np.nan_to_num(particles.score)
+    values[:, 12] = 1  # ftype: single tilt
+    values[:, _TOMOGRAM] = [numbers_of[name] for name in particles.tomogram.tolist()]
+    values[:, _CLASS] = class_numbers(particles)
+    values[:, _VOXEL_SIZE] = size
+    for name in numbers_of:
+        rows = particles.tomogram == name
+        values[rows, 13], values[rows, 14] = tomograms[name].tilt_range
+    with replacing(path) as file:
+        file.writelines(" ".join(f"{v:.10g}" for v in row) + "\n" for row in values.tolist())
+    write_map(path, numbers_of)
+
+
+formats.register("dynamo")(
+    Format(
+        "dynamo",
+        _recognise,
+        _read,
+        _write,
+        _rewrite,
+        placing=frozenset(f"column{i}" for i in (4, 5, 6, 7, 8, 9, 20, 24, 25, 26)),
+        carries=frozenset({"score", "class"}),
+        own=frozenset({*(f"column{i}" for i in range(1, 43)), "rlnClassNumber"}),
+    )
+)

@@ -1,53 +1,77 @@
 """TOM, AV3 and Artiatomi motive lists (.em): 20 numbers a particle, voxels counted from 1.
 
-Rows, counted from 1: 1 score; 5 tomogram number; 8-10 x y z; 11-13 shifts, added; 17-19 phi, psi,
-theta; 20 class. The angles phi, theta, psi are those of an extrinsic zxz rotation that turns the
-reference into the particle (cryoCAT ``Motl.apply_rotation``), and 1 is taken off the coordinates
-before cropping (cryoCAT, copick). An EM header states no voxel size.
+Rows, counted from 1: 1 score; 4 number; 5 tomogram number; 8-10 x y z; 11-13 shifts, added; 17-19
+phi, psi, theta; 20 class. The angles phi, theta, psi are those of an extrinsic zxz rotation that
+turns the reference into the particle (cryoCAT ``Motl.apply_rotation``), and 1 is taken off the
+coordinates before cropping (cryoCAT; copick ``read_em_motivelist``). An EM header states no voxel
+size: its byte 1 is the machine (6 little-endian, 3 and 5 big-endian), its byte 4 the type, then
+come the sizes x, y, z (TOM ``tom_emwrite``).
 """
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.geometry import quiet_euler, reverse_axes
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Content, Format, Picks, formats, numbers
-from cryoal.io.dynamo import numbered_tomograms
+from cryoal.io.classes import class_numbers
+from cryoal.io.files import replacing
+from cryoal.io.numbering import number_names, numbered_tomograms, write_map
 
 _HEADER_BYTES = 512
-_LITTLE_ENDIAN = 6
-_DTYPES = {5: "<f4", 9: "<f8"}
+_ENDIAN = {6: "<", 3: ">", 5: ">"}
+_TYPES = {5: "f4", 9: "f8"}
 _COLUMNS = ("score", "row2", "row3", "subtomo_id", "tomo_id", "object_id", "row7", "x", "y", "z",
             "shift_x", "shift_y", "shift_z", "row14", "row15", "row16", "phi", "psi", "theta",
             "class")  # fmt: skip
+_ANGLES = [16, 18, 17]  # phi, theta, psi
+
+
+def _dtype(head: bytes) -> np.dtype[np.floating] | None:
+    if len(head) < _HEADER_BYTES or head[0] not in _ENDIAN or head[3] not in _TYPES:
+        return None
+    return np.dtype(_ENDIAN[head[0]] + _TYPES[head[3]])
+
+
+def _sizes(head: bytes) -> list[int]:
+    order = f"{_ENDIAN[head[0]]}i4"
+    return [int(n) for n in np.frombuffer(head, order, count=3, offset=4)]
 
 
 def _recognise(content: Content) -> int:
-    head = content.head
-    if len(head) < _HEADER_BYTES or head[0] != _LITTLE_ENDIAN or head[3] not in _DTYPES:
+    if _dtype(content.head) is None:
         return 0
-    return 2 if int.from_bytes(head[4:8], "little") == len(_COLUMNS) else 0
+    x, _, z = _sizes(content.head)
+    return 2 if x == len(_COLUMNS) and z <= 1 else 0
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:
     path = content.path
     raw = path.read_bytes()
-    dtype = np.dtype(_DTYPES[raw[3]])
-    shape = [int(n) for n in np.frombuffer(raw, "<i4", count=3, offset=4)]
-    count = shape[1] * max(shape[2], 1)
+    dtype, shape = _dtype(raw), _sizes(raw)
+    if dtype is None:
+        raise CryoalError(f"{path}: not a motive list of 32- or 64-bit numbers")
+    count = shape[1]
     if min(shape) < 0 or len(raw) < _HEADER_BYTES + math.prod((20, count, dtype.itemsize)):
         raise CryoalError(f"{path}: shorter than its header says ({count} particles); cut off?")
     if count < 1:
         raise CryoalError(f"{path}: this motive list holds no particles")
     values = np.frombuffer(raw, dtype, count=20 * count, offset=_HEADER_BYTES).reshape(count, 20)
     table = pd.DataFrame(
-        {name: [f"{v:.9g}" for v in values[:, i]] for i, name in enumerate(_COLUMNS)}, dtype=str
+        {name: [f"{v:.9g}" for v in values[:, i].tolist()] for i, name in enumerate(_COLUMNS)},
+        dtype=str,
     )
-    known = numbers(table, list(_COLUMNS), path)
-    angles = known[:, [16, 18, 17]]  # phi, theta, psi
-    scored = bool(known[:, 0].any())
+    known = values.astype(np.float64)
+    numbers(table, [_COLUMNS[i] for i in (4, *range(7, 13), 16, 17, 18)], path)
+    scored = bool(np.nan_to_num(known[:, 0]).any())
+    names, numbered = numbered_tomograms(known[:, 4], path)
     return Picks(
         path=path,
         dialect="em",
@@ -55,13 +79,73 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         evidence="given by --unit" if unit else "motive lists count voxels, from 1",
         xyz=known[:, 7:10] - 1,
         table=table,
-        tomogram=numbered_tomograms(known[:, 4], path),
+        tomogram=names,
+        numbered=numbered,
         origin_xyz=-known[:, 10:13],
         origin_pixel_size=np.full(count, np.nan),
-        rotation=Rotation.from_euler("zxz", angles, degrees=True),
+        rotation=Rotation.from_euler("zxz", known[:, _ANGLES], degrees=True),
         score=known[:, 0] if scored else None,
         score_name="score" if scored else "",
     )
 
 
-formats.register("em")(Format("em", _recognise, _read))
+def _write(
+    particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
+) -> None:
+    """Whole voxels and shifts, with the map of tomogram numbers beside it in ``<stem>.doc``.
+
+    A 32-bit float near 4,000 is exact to 2e-4 voxels; whole numbers with the rest as a shift are
+    exact to 1e-7.
+    """
+    n = len(particles)
+    values = np.zeros((n, len(_COLUMNS)))
+    numbers_of = number_names(particles.tomogram.tolist())
+    size = np.array([tomograms[name].voxel_size for name in particles.tomogram.tolist()])
+    xyz = reverse_axes(particles.position) / size[:, None]
+    whole = np.rint(xyz)
+    values[:, 3] = np.arange(1, n + 1)
+    values[:, 4] = [numbers_of[name] for name in particles.tomogram.tolist()]
+    values[:, 7:10], values[:, 10:13] = whole + 1, xyz - whole
+    if particles.score is not None:
+        values[:, 0] = np.nan_to_num(particles.score)
+    if particles.rotation is not None and n:
+        values[:, _ANGLES] = quiet_euler(particles.rotation, "zxz")
+    values[:, 19] = class_numbers(particles)
+    write_motl(path, values)
+    write_map(path, numbers_of)
+
+
+def write_motl(path: Path, values: np.ndarray) -> None:
+    """Write a motive list: (N, 20) numbers, as 32-bit floats."""
+    header = bytearray(_HEADER_BYTES)
+    header[0], header[3] = 6, 5
+    header[4:16] = np.array([len(_COLUMNS), len(values), 1], "<i4").tobytes()
+    with replacing(path, "wb") as file:
+        file.write(bytes(header))
+        file.write(values.astype("<f4").tobytes())
+
+
+def _rewrite(particles: ParticleSet, path: Path) -> None:
+    """The list as it came, but for the class that it may have been given."""
+    values = numbers(particles.table, list(_COLUMNS), path, missing=True)
+    if "rlnClassNumber" in particles.table:
+        values[:, 19] = class_numbers(particles)
+    write_motl(path, values)
+    numbered = [str(int(number)) for number in values[:, 4]]
+    pairs = dict(zip(particles.tomogram.tolist(), numbered, strict=True))
+    if any(name != number for name, number in pairs.items()):
+        write_map(path, {name: int(number) for name, number in pairs.items()})
+
+
+formats.register("em")(
+    Format(
+        "em",
+        _recognise,
+        _read,
+        _write,
+        _rewrite,
+        placing=frozenset({"tomo_id", *_COLUMNS[7:13], *_COLUMNS[16:19]}),
+        carries=frozenset({"score", "class"}),
+        own=frozenset({*_COLUMNS, "rlnClassNumber"}),
+    )
+)

@@ -2,23 +2,20 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import RELION_CENTRES
 from cryoal.core.particles import ParticleSet, concatenate
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import UNITS, Content, Format, Picks, formats, recognised
+from cryoal.io.base import UNITS, Picks, formats
 from cryoal.io.dialects import STAR_DIALECTS, as_dialect, canonical, same_layout
 from cryoal.io.joining import fill_columns, renumber_optics
-from cryoal.io.names import match_file, match_names
-from cryoal.io.paths import expand, follow
-from cryoal.io.placing import fitting_units, positions, share_inside
-from cryoal.io.tomograms import unbinned_size
+from cryoal.io.listing import Listed, open_list, place
+from cryoal.io.paths import expand
+from cryoal.io.side_table import write_side_table
 
 log = logging.getLogger(__name__)
 
@@ -82,49 +79,43 @@ def read_all(
     """Read particles as ``read_particles`` does, and keep those whose tomogram is not given."""
     if unit is not None and unit not in UNITS:
         raise CryoalError(f"no unit is called {unit!r}; there are {', '.join(UNITS)}")
+    listed = [open_list(path, unit) for path in expand(paths)]
+    options: dict[str, Any] = {"relion_centre": relion_centre, "check_inside": check_inside}
+    return place_all(listed, tomograms, **options)
+
+
+def place_all(
+    lists: list[Listed],
+    tomograms: Mapping[str, Tomogram],
+    *,
+    relion_centre: str = "half",
+    check_inside: bool = True,
+) -> Reading:
+    """Place the particles of files that are already open; as ``read_all``, which opens them."""
     if relion_centre not in RELION_CENTRES:
         raise CryoalError(f"--relion-centre {relion_centre}: it is {' or '.join(RELION_CENTRES)}")
     if not tomograms:
         raise CryoalError("no tomograms to look the particles up in")
-    contents = [particle_file(path) for path in expand(paths)]
-    if not contents:
+    if not lists:
         raise CryoalError("no particle files were given")
     inside: list[ParticleSet] = []
     outside: list[ParticleSet] = []
-    all_picks: list[Picks] = []
     taken: set[str] = set()
-    sources = source_names([content.path for content in contents])
-    for content, source in zip(contents, sources, strict=True):
-        path, form = content.path, recognised(content)
-        picks = form.read(content, unit)
-        log.info("%s: %s, %d particles in %s: %s", path, form.name, len(picks), picks.unit,
-                 picks.evidence)  # fmt: skip
-        names, known = _tomogram_of_each(picks, tomograms)
-        if picks.unit == "centred_angstrom":
-            _warn_of_guessed_centres(path, np.unique(names[known]).tolist(), tomograms)
-        ids = _ids(picks, names, source, taken)
-        taken.update(ids)
-        everything = _particle_set(picks, form, names, ids, source)
-        position = positions(picks, names, known, tomograms, relion_centre)
-        everything = replace(everything, position=position)
-        if check_inside:
-            _check_inside(picks, form, content, names, known, tomograms, relion_centre, position)
+    sources = source_names([listed.content.path for listed in lists])
+    for listed, source in zip(lists, sources, strict=True):
+        everything, known = place(
+            listed, tomograms, relion_centre,
+            source=source, taken=taken, check_inside=check_inside,
+        )  # fmt: skip
+        taken.update(everything.id.tolist())
         inside.append(everything[known])
         if not known.all():
             outside.append(everything[~known])
-        all_picks.append(picks)
     return Reading(
         join(inside, tomograms, relion_centre),
         join(outside, tomograms, relion_centre, positions_known=False) if outside else None,
-        all_picks,
+        [listed.picks for listed in lists],
     )
-
-
-def particle_file(path: Path) -> Content:
-    """Look at a file, or at the particle file that an optimisation_set.star names."""
-    content = Content(path)
-    target, _ = follow(path, content.blocks, "rlnTomoParticlesFile")
-    return content if target == path else Content(target)
 
 
 def source_names(files: list[Path]) -> list[str]:
@@ -139,115 +130,6 @@ def source_names(files: list[Path]) -> list[str]:
             for file, name in zip(files, names, strict=True)
         ]
     return names
-
-
-def _tomogram_of_each(
-    picks: Picks, tomograms: Mapping[str, Tomogram]
-) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
-    """Name of the tomogram of every particle, and whether it is among those given."""
-    path = picks.path
-    if picks.tomogram is None or not (picks.tomogram != "").any():
-        only = next(iter(tomograms)) if len(tomograms) == 1 else match_file(path.stem, tomograms)
-        if only is None:
-            raise CryoalError(
-                f"{path}: it names no tomograms (no column rlnTomoName or rlnMicrographName) and "
-                f"{len(tomograms)} tomograms are given; give one, or name the file after its own"
-            )
-        return np.full(len(picks), only), np.ones(len(picks), dtype=bool)
-    match = match_names(picks.tomogram.tolist(), tomograms)
-    if match.ambiguous or not match.found:
-        raise CryoalError(
-            f"{path}: its particles cannot be matched to tomograms: {match.complaint()}; given "
-            f"are {', '.join(map(repr, list(tomograms)[:5]))}"
-        )
-    known = np.isin(picks.tomogram, list(match.found))
-    if match.missing:
-        counts = {n: int((picks.tomogram == n).sum()) for n in list(match.missing)[:5]}
-        log.warning(
-            "%s: %d of %d particles are in %d tomograms that were not given: %s",
-            path, int((~known).sum()), len(picks), len(match.missing),
-            ", ".join(f"{name} ({count})" for name, count in counts.items()),
-        )  # fmt: skip
-    return np.array([match.found.get(name, name) for name in picks.tomogram.tolist()]), known
-
-
-def _warn_of_guessed_centres(
-    path: Path, names: list[str], tomograms: Mapping[str, Tomogram]
-) -> None:
-    guessed = [name for name in names if unbinned_size(tomograms[name]) is None]
-    if guessed:
-        more = f" and {len(guessed) - 1} more" if len(guessed) > 1 else ""
-        log.warning(
-            "%s: centred coordinates are counted from the middle of the volume of %s%s, as no "
-            "tomograms.star states rlnTomoSizeX/Y/Z", path, guessed[0], more,
-        )  # fmt: skip
-
-
-def _ids(picks: Picks, names: NDArray[np.str_], source: str, taken: set[str]) -> NDArray[np.str_]:
-    """Unique id of each particle: the file's own, else tomogram and number, else with its source.
-
-    The first list that holds an id keeps it as it is; a later one that would repeat it gets the
-    prefix ``<source>:``, so that adding a list never renames the particles of those before it.
-    """
-    if picks.id is not None:
-        ids = picks.id
-    else:
-        if "rlnTomoParticleName" in picks.table:
-            log.warning("%s: rlnTomoParticleName is not unique; particles are numbered instead",
-                        picks.path)  # fmt: skip
-        order: dict[str, int] = {}
-        numbered = []
-        for name in names.tolist():
-            order[name] = order.get(name, 0) + 1
-            numbered.append(f"{name}/{order[name]}")
-        ids = np.array(numbered)
-    if taken.intersection(ids.tolist()):
-        ids = np.array([f"{source}:{name}" for name in ids.tolist()])
-    return ids
-
-
-def _particle_set(
-    picks: Picks, form: Format, names: NDArray[np.str_], ids: NDArray[np.str_], source: str
-) -> ParticleSet:
-    return ParticleSet(
-        id=ids,
-        tomogram=names,
-        position=np.full((len(picks), 3), np.nan),
-        rotation=picks.rotation,
-        score=picks.score,
-        score_name=picks.score_name,
-        source=np.full(len(picks), source),
-        table=picks.table,
-        blocks=picks.blocks,
-        dialect=form.name,
-    )
-
-
-def _check_inside(
-    picks: Picks,
-    form: Format,
-    content: Content,
-    names: NDArray[np.str_],
-    known: NDArray[np.bool_],
-    tomograms: Mapping[str, Tomogram],
-    relion_centre: str,
-    position: NDArray[np.float64],
-) -> None:
-    """Refuse a file most of whose positions lie outside: its unit is another."""
-    share = share_inside(position[known], names[known], tomograms)
-    if share > 0.5:
-        return
-    shares = fitting_units(form, content, names, known, tomograms, relion_centre)
-    better = {unit: s for unit, s in shares.items() if s > 0.9 and unit != picks.unit}
-    hint = (
-        " or ".join(f"--unit {unit} ({s:.0%} inside)" for unit, s in better.items())
-        if better
-        else "no other unit fits: are these the right tomograms, and the right voxel size?"
-    )
-    raise CryoalError(
-        f"{picks.path}: {1 - share:.0%} of its positions lie outside their tomograms when read as "
-        f"{picks.unit} ({picks.evidence}); {'try ' if better else ''}{hint}"
-    )
 
 
 def join(
@@ -288,7 +170,8 @@ def write_particles(
     particles : ParticleSet
         Its ``table`` is what is written; columns added to it go along.
     tomograms : mapping of name to Tomogram, optional
-        Needed where positions have to be counted anew, so for every other dialect.
+        Needed where positions have to be counted anew, so for every other dialect. Columns that
+        a dialect has no place for go to ``<path>.columns.tsv`` (``side_table``).
     dialect : str, optional
         None, or the one they came in: all blocks and columns as they were.
     relion_centre : "half" or "half-minus-one"
@@ -308,12 +191,29 @@ def write_particles(
         and form.rewrite is not None
     ):
         form.rewrite(particles, Path(path))
+        write_side_table(particles, Path(path), form, rewritten=True)
         return
+    write_anew(particles, path, tomograms, wanted, relion_centre=relion_centre)
+
+
+def write_anew(
+    particles: ParticleSet,
+    path: str | Path,
+    tomograms: Mapping[str, Tomogram] | None,
+    dialect: str,
+    *,
+    relion_centre: str = "half",
+) -> None:
+    """Write particles with their positions counted anew, also in the dialect they came in."""
+    form = formats.get(dialect)
     if form.write is None:
         writable = [name for name in formats.names() if formats.get(name).write is not None]
-        raise CryoalError(f"{wanted} is only read here; {', '.join(writable)} can be written")
+        raise CryoalError(
+            f"{dialect} is only read here; {', '.join(writable)} can be written (--to)"
+        )
     if tomograms is None:
         raise CryoalError(
-            f"{path}: to write {wanted}, the tomograms' voxel sizes are needed; give --tomograms"
+            f"{path}: to write {dialect}, the tomograms' voxel sizes are needed; give --tomograms"
         )
     form.write(particles, Path(path), tomograms, relion_centre)
+    write_side_table(particles, Path(path), form)

@@ -1,5 +1,6 @@
 """Coordinates of every unit to positions in the frame of a tomogram."""
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,8 @@ from cryoal.core.geometry import RELION_CENTRES, relion_uncentred, reverse_axes
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import UNITS, Content, Format, Picks
 from cryoal.io.tomograms import number, unbinned_size
+
+log = logging.getLogger(__name__)
 
 
 def positions(
@@ -38,7 +41,11 @@ def positions(
             scale = np.ones((len(rows), 1))
         else:
             scale = _angstrom_per_unit(picks, tomogram, pixel)
+            if picks.unit == "voxel" and picks.stated_voxel is not None:
+                scale = _picked_elsewhere(picks, tomogram, picks.stated_voxel[rows])
             there = picks.xyz[rows] * scale
+            if picks.from_middle:
+                there = there + _middle_voxel(tomogram, picks)
         if picks.origin_xyz is not None and picks.origin_pixel_size is not None:
             size = picks.origin_pixel_size[rows, None]
             there = there - picks.origin_xyz[rows] * np.where(np.isfinite(size), size, scale)
@@ -74,6 +81,30 @@ def _angstrom_per_unit(
             "give --tomograms tomograms.star, or say what they count with --unit"
         )
     return pixel[:, None]
+
+
+def _picked_elsewhere(
+    picks: Picks, tomogram: Tomogram, stated: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Angstrom per voxel where a list was picked in a volume of another voxel size: (n, 1)."""
+    own = tomogram.voxel_size
+    other = np.isfinite(stated) & (np.abs(stated - own) > 0.01 * own)
+    if other.any():
+        log.warning(
+            "%s: it was picked in voxels of %g A, tomogram %s has %g A; taken as what it says",
+            picks.path, stated[other][0], tomogram.name, own,
+        )  # fmt: skip
+    return np.where(other, stated, own)[:, None]
+
+
+def _middle_voxel(tomogram: Tomogram, picks: Picks) -> NDArray[np.float64]:
+    """Position of voxel n // 2, from which EMAN2 counts: (3,), xyz, Angstrom."""
+    if not all(tomogram.shape):
+        raise CryoalError(
+            f"{picks.path}: it counts from the middle of tomogram {tomogram.name}, whose size is "
+            "not known; give --tomograms"
+        )
+    return np.array([side // 2 for side in tomogram.shape[::-1]]) * tomogram.voxel_size
 
 
 def _from_centre(

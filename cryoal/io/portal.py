@@ -41,7 +41,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
     table = pd.DataFrame(
         {name: [str(point.get(name, "")) for point in points] for name in kept}, dtype=str
     )
-    matrices = [point.get("xyz_rotation_matrix") for point in points]
+    matrices = [p.get("xyz_rotation_matrix", p.get("rotation_matrix")) for p in points]
     return Picks(
         path=path,
         dialect="portal",
@@ -51,6 +51,14 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         table=table,
         rotation=rotations(matrices, path) if all(m is not None for m in matrices) else None,
     )
+
+
+def _whole(text: str) -> int | None:
+    """An instance's number; None for none."""
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _write(
@@ -64,13 +72,27 @@ def _write(
     xyz = reverse_axes(particles.position) / tomograms[names[0]].voxel_size
     turned = particles.rotation
     matrices = None if turned is None else np.atleast_3d(turned.as_matrix()).reshape(-1, 3, 3)
+    instances = None
+    if "instance_id" in particles.table:
+        instances = [_whole(text) for text in particles.table["instance_id"].tolist()]
     with replacing(path) as file:
         for i, (x, y, z) in enumerate(xyz.tolist()):
             point: dict[str, Any] = {"type": "point", "location": {"x": x, "y": y, "z": z}}
+            if instances is not None and instances[i]:
+                point["type"], point["instance_id"] = "instancePoint", instances[i]
             if matrices is not None:
                 point["type"] = "orientedPoint"
                 point["xyz_rotation_matrix"] = matrices[i].tolist()
             file.write(json.dumps(point) + "\n")
 
 
-formats.register("portal")(Format("portal", _recognise, _read, _write))
+formats.register("portal")(
+    Format(
+        "portal",
+        _recognise,
+        _read,
+        _write,
+        placing=frozenset({"x", "y", "z"}),
+        carries=frozenset({"type", "instance_id"}),
+    )
+)

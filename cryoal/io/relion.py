@@ -7,6 +7,7 @@ from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Format, Writer, formats
 from cryoal.io.dialects import as_dialect
+from cryoal.io.relion_columns import PLACING
 from cryoal.io.relion_star import read_relion, recognises, rewrite_star
 
 
@@ -23,5 +24,5 @@ def star_writer(dialect: str) -> Writer:
 
 for _name in ("relion3", "relion31", "relion4", "relion5"):
     formats.register(_name)(
-        Format(_name, recognises(_name, 1), read_relion, star_writer(_name), rewrite_star)
+        Format(_name, recognises(_name, 1), read_relion, star_writer(_name), rewrite_star, PLACING)
     )

@@ -1,7 +1,7 @@
 """RELION's particle STAR files, versions 3.0, 3.1, 4 and 5.
 
-A version is told by its columns, never by a number in the file. Labels:
-``src/metadata_label.h`` of RELION 5. Formulas: ``core/geometry.py``.
+A version is told by its columns, never by a number in the file (``relion_columns``). Formulas:
+``core/geometry.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,68 +15,24 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_matrix, relion_rotation
 from cryoal.core.particles import ParticleSet
 from cryoal.io.base import Content, Picks, numbers, scores_of, unique_ids
-from cryoal.io.names import pixel_size_in_name
+from cryoal.io.relion_columns import (
+    ANGLES,
+    CENTRED,
+    CORNER,
+    ORIGIN_ANGSTROM,
+    ORIGIN_PIXELS,
+    SUBTOMOGRAM_ANGLES,
+    TOMOGRAM_NAMES,
+    WARP_M,
+    dialect_of,
+    image_pixel_size,
+    is_flat,
+    particle_block,
+    particle_blocks,
+    stated_voxel_size,
+    tell_unit,
+)
 from cryoal.io.star import Blocks, write_star
-
-CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
-CORNER = [f"rlnCoordinate{axis}" for axis in "XYZ"]
-WARP_M = [f"wrpCoordinate{axis}1" for axis in "XYZ"]
-ORIGIN_ANGSTROM = [f"rlnOrigin{axis}Angst" for axis in "XYZ"]
-ORIGIN_PIXELS = [f"rlnOrigin{axis}" for axis in "XYZ"]
-ANGLES = ["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]
-SUBTOMOGRAM_ANGLES = ["rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi"]
-TOMOGRAM_NAMES = ("rlnTomoName", "rlnMicrographName", "wrpSourceName")
-LCC = ("rlnLCCmax", "ptmLCCmax")
-
-
-def particle_block(blocks: Mapping[str, pd.DataFrame]) -> str | None:
-    """Name of the block that holds positions, ``particles`` first; None without one."""
-    holding = [
-        name
-        for name, block in blocks.items()
-        if any(all(c in block for c in columns) for columns in (CENTRED, CORNER, WARP_M))
-    ]
-    return "particles" if "particles" in holding else next(iter(holding), None)
-
-
-def dialect_of(blocks: Blocks) -> str | None:
-    """Dialect of a particle STAR file, by its columns; None if it holds no positions."""
-    name = particle_block(blocks)
-    if name is None:
-        # Refused by read_relion, which says why.
-        return ("relion31" if "optics" in blocks else "relion3") if _is_flat(blocks) else None
-    table = blocks[name]
-    if any(column in table for column in LCC):
-        return "pytom"
-    if all(c in table for c in WARP_M) or (
-        _of_warp(table) and not _exported_for_relion_3(blocks, table)
-    ):
-        return "warp"
-    optics = "optics" in blocks
-    if all(c in table for c in CENTRED) or "general" in blocks:
-        return "relion5"
-    if "rlnTomoName" in table and not any(c in table for c in ORIGIN_PIXELS):
-        return "relion4" if optics or name == "particles" else "relion5"
-    return "relion31" if optics else "relion3"
-
-
-def _is_flat(blocks: Mapping[str, pd.DataFrame]) -> bool:
-    """Whether these are particles of single images: x and y, no z."""
-    return any("rlnCoordinateX" in b and "rlnCoordinateZ" not in b for b in blocks.values())
-
-
-def _of_warp(table: pd.DataFrame) -> bool:
-    """Whether names end as Warp's do, ``.tomostar``."""
-    return any(
-        column in table and len(table) and bool(table[column].str.endswith(".tomostar").all())
-        for column in TOMOGRAM_NAMES[:2]
-    )
-
-
-def _exported_for_relion_3(blocks: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> bool:
-    """Whether it lists volumes that Warp 1 exported in RELION 3's dialects."""
-    images = "rlnMicrographName" in table and "rlnImageName" in table
-    return images and ("rlnMagnification" in table or "optics" in blocks)
 
 
 def read_relion(content: Content, unit: str | None = None) -> Picks:
@@ -92,7 +48,7 @@ def read_relion(content: Content, unit: str | None = None) -> Picks:
     if name is None:
         raise CryoalError(
             f"{path}: particles of single images (no rlnCoordinateZ); subtomograms are needed"
-            if _is_flat(blocks)
+            if is_flat(blocks)
             else f"{path}: no rlnCoordinateX/Y/Z or rlnCenteredCoordinateX/Y/ZAngst in any block"
         )
     if not len(blocks[name]):
@@ -114,6 +70,8 @@ def read_relion(content: Content, unit: str | None = None) -> Picks:
     score, score_name = scores_of(table, path)
     named = next((c for c in TOMOGRAM_NAMES if c in table), None)
     pixel = optics["rlnTomoTiltSeriesPixelSize"]
+    pixel = np.where(np.isfinite(pixel), pixel, optics["rlnMicrographPixelSize"])
+    others = [n for n in particle_blocks(blocks) if n != name]
     return Picks(
         path=path,
         dialect=dialect_of(blocks) or "relion5",
@@ -130,6 +88,11 @@ def read_relion(content: Content, unit: str | None = None) -> Picks:
         score_name=score_name,
         id=unique_ids(table, ("cryoalId", "rlnTomoParticleName")),
         blocks={key: block.iloc[:0] if key == name else block for key, block in blocks.items()},
+        stated_voxel=stated_voxel_size(table, optics) if unit == "voxel" else None,
+        remarks=tuple(
+            f"block 'data_{other}' holds positions too and is not read, only 'data_{name}' is"
+            for other in others
+        ),
     )
 
 
@@ -139,51 +102,12 @@ def _coordinate_columns(table: pd.DataFrame, unit: str) -> list[str]:
     return next(c for c in (*order, WARP_M) if all(name in table for name in c))
 
 
-def tell_unit(
-    block: str, table: pd.DataFrame, optics: Mapping[str, NDArray[np.float64]], path: Path
-) -> tuple[str, str]:
-    """Unit of the coordinates and the evidence for it, in a fixed order of precedence.
-
-    The order is that of ``docs/guide/formats.md``: columns that can mean one thing only, then
-    values that can, then the names and pixel sizes of the programs known to write them.
-    """
-    if all(c in table for c in CENTRED):
-        return "centred_angstrom", "columns rlnCenteredCoordinateX/Y/ZAngst"
-    if all(c in table for c in WARP_M):
-        return "angstrom", "columns wrpCoordinateX1/Y1/Z1 (M)"
-    if any(column in table for column in LCC):
-        return "voxel", "column rlnLCCmax (pytom-match-pick counts voxels of the searched volume)"
-    xyz = numbers(table, CORNER, path)
-    if xyz.min() >= 0 and xyz.max() <= 1 and (xyz % 1 != 0).any():
-        return "fraction", "all coordinates lie between 0 and 1 (Warp's template matching)"
-    image = image_pixel_size(optics)
-    known = bool(np.isfinite(image).all())
-    if known and _of_warp(table):
-        return "output_pixel", f"names end in .tomostar; pixels of {image[0]:g} A (Warp)"
-    named = next((c for c in TOMOGRAM_NAMES if c in table), None)
-    if known and named == "rlnMicrographName":
-        sizes = np.array([pixel_size_in_name(n) or np.nan for n in table[named]])
-        if np.isfinite(sizes).all() and (np.abs(sizes - image) > 0.01 * image).all():
-            return "output_pixel", (
-                f"pixels of {image[0]:g} A, while the tomogram's name says {sizes[0]:g} A (Warp 1)"
-            )
-    if named == "rlnTomoName":
-        if np.isfinite(optics["rlnTomoTiltSeriesPixelSize"]).all():
-            return "unbinned_pixel", "rlnTomoTiltSeriesPixelSize beside rlnTomoName (RELION 4/5)"
-        if block == "particles":
-            return "unbinned_pixel", "rlnTomoName in a block 'particles' (RELION 4/5)"
-        return "voxel", "rlnTomoName without optics or a block 'particles' (RELION 5 annotation)"
-    if named == "rlnMicrographName":
-        return "voxel", "rlnMicrographName: pixels of that tomogram (RELION 3)"
-    return "voxel", "nothing says otherwise"
-
-
 def _per_particle(
     blocks: Mapping[str, pd.DataFrame], table: pd.DataFrame, path: Path
 ) -> dict[str, NDArray[np.float64]]:
     """Pixel sizes of every particle, from its own row or its optics group; NaN where unknown."""
-    wanted = ("rlnTomoTiltSeriesPixelSize", "rlnImagePixelSize", "rlnPixelSize",
-              "rlnMagnification", "rlnDetectorPixelSize")  # fmt: skip
+    wanted = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize", "rlnImagePixelSize",
+              "rlnPixelSize", "rlnMagnification", "rlnDetectorPixelSize")  # fmt: skip
     optics = blocks.get("optics", pd.DataFrame())
     groups = optics.get("rlnOpticsGroup")
     found = {}
@@ -216,19 +140,6 @@ def optics_rows(optics: pd.DataFrame, table: pd.DataFrame, place: Path | str) ->
         if (at >= 0).all():
             return at
     raise CryoalError(f"{place}: an rlnOpticsGroup does not stand exactly once in 'data_optics'")
-
-
-def image_pixel_size(optics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Angstrom per pixel of each particle's own image; NaN where unknown.
-
-    rlnImagePixelSize (3.1 on), or rlnPixelSize (Warp), or, in RELION 3.0, the detector's pixel
-    in micrometres over the magnification.
-    """
-    from_magnification = optics["rlnDetectorPixelSize"] * 1e4 / optics["rlnMagnification"]
-    size = optics["rlnImagePixelSize"]
-    for other in (optics["rlnPixelSize"], from_magnification):
-        size = np.where(np.isfinite(size), size, other)
-    return size
 
 
 def _origins(

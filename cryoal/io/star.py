@@ -70,6 +70,20 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+class BrokenStarError(CryoalError):
+    """A STAR file that is damaged somewhere.
+
+    Attributes
+    ----------
+    blocks : mapping of name to DataFrame
+        What stood before the damage, enough to say what kind of file it was.
+    """
+
+    def __init__(self, message: str, blocks: Blocks) -> None:
+        super().__init__(message)
+        self.blocks = blocks
+
+
 def parse_star(text: str, path: Path) -> Blocks:
     """Split the text of a STAR file into its blocks; ``path`` is for messages.
 
@@ -87,8 +101,13 @@ def parse_star(text: str, path: Path) -> Blocks:
             )
         name = head[len("data_") :]
         if name in blocks:
-            raise lines.error(f"block 'data_{name}' stands twice; give each its own name")
-        blocks[name] = _parse_block(lines)
+            twice = lines.error(f"block 'data_{name}' stands twice; give each its own name")
+            raise BrokenStarError(str(twice), blocks)
+        try:
+            blocks[name] = _parse_block(lines)
+        except CryoalError as problem:
+            whole = {} if lines.unfinished is None else {name: lines.unfinished}
+            raise BrokenStarError(str(problem), {**blocks, **whole}) from None
     if not blocks:
         raise CryoalError(f"{path}: no line starts with 'data_'; is this a STAR file?")
     return blocks
@@ -102,6 +121,7 @@ class _Lines:
         self._path = path
         self._next = 0
         self.number = 0
+        self.unfinished: pd.DataFrame | None = None
 
     def __iter__(self) -> Iterator[tuple[list[str], bool]]:
         while self._next < len(self._lines):
@@ -172,6 +192,7 @@ def _parse_loop(lines: _Lines) -> pd.DataFrame:
     for tokens, quoted in lines:
         if not rows and tokens[0].startswith("_") and not quoted and len(tokens) == 1:
             if tokens[0][1:] in columns:
+                lines.unfinished = _loop(columns, rows)
                 raise lines.error(f"column {tokens[0]} stands twice in one loop")
             columns.append(tokens[0][1:])
         elif _starts_block(tokens, quoted):
@@ -180,6 +201,7 @@ def _parse_loop(lines: _Lines) -> pd.DataFrame:
         elif not columns:
             raise lines.error("no column names after 'loop_'")
         elif len(tokens) != len(columns):
+            lines.unfinished = _loop(columns, rows)
             raise lines.error(
                 f"{len(tokens)} values in a table of {len(columns)} columns; "
                 "is the file cut off, or a value with a space not in quotes?"
@@ -188,6 +210,10 @@ def _parse_loop(lines: _Lines) -> pd.DataFrame:
             rows.append(tokens)
     if not columns:
         raise lines.error("no column names after 'loop_'")
+    return _loop(columns, rows)
+
+
+def _loop(columns: list[str], rows: list[list[str]]) -> pd.DataFrame:
     values = zip(*rows, strict=True) if rows else ([] for _ in columns)
     return pd.DataFrame(
         {

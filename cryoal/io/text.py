@@ -1,12 +1,15 @@
 """Positions in plain text: ``.coords`` without a header, CSV and TSV with one.
 
 TomoTwin and IMOD's ``model2point`` write x y z; ``model2point -object -contour`` puts two numbers
-before them; RELION's "External coordinates" has x y z rot tilt psi. Voxels count from 0 at the
-centre of the first voxel; IMOD's do from half a voxel off in x and y, which is left as it is.
+before them, DeepETPicker a class; EMAN2's ``--extractboxes3d`` puts score and class behind;
+RELION's "External coordinates" has x y z rot tilt psi, SHREC's truth a name before those. Voxels
+count from 0 at the centre of the first voxel; IMOD's do from half a voxel off in x and y, which is
+left as it is. Commas make a ``csv`` also without a header.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +19,43 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, relion_rotation, reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, Format, Picks, formats, numbers, scores_of, unique_ids
+from cryoal.io.base import (
+    Content,
+    Format,
+    Picks,
+    formats,
+    is_number,
+    numbers,
+    rotations,
+    scores_of,
+    unique_ids,
+)
 from cryoal.io.files import replacing
 from cryoal.io.tsv import parse_tsv, write_tsv
 
 _HEADLESS = {
     3: ("x", "y", "z"),
+    4: ("class", "x", "y", "z"),
     5: ("object", "contour", "x", "y", "z"),
     6: ("x", "y", "z", "rot", "tilt", "psi"),
+    7: ("class_name", "x", "y", "z", "rot", "tilt", "psi"),
 }
+#: 4 and 5 numbers of which the last are no coordinates (EMAN2's box3d files).
+_SCORED = ("x", "y", "z", "score", "class")
 _AXIS = re.compile(
     r"(?:pos(?:ition)?_?|coord(?:inate)?_?|location_?|orig_?)?([xyz])"
     r"\s*_?[\[(]?\s*(voxels?|px|pixels?|a|å|ang|angstroms?|angst)?\s*[\])]?",
     re.IGNORECASE,
 )
-_TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "experiment", "run")
+_TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "experiment", "run",
+             "run_name", "rlnmicrographname")  # fmt: skip
 _IDS = ("cryoalId", "id")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+#: Columns by which programs that write Angstrom under plain names are known: copick's
+#: ``util/formats.py``, the submissions of the CZII challenge.
+_ANGSTROM = {
+    "copick": {"run_name", "transform_00"},
+    "the CZII challenge": {"experiment", "particle_type"},
+}
 
 
 def _first_line(content: Content) -> str:
@@ -65,43 +81,85 @@ def _axes(header: list[str]) -> dict[str, tuple[str, str]]:
     return axes
 
 
-def _recognise_coords(content: Content) -> int:
+def _headless(content: Content) -> bool:
+    """Whether the first line is a particle: numbers, or SHREC's name before six of them."""
     cells = _cells(_first_line(content))
-    return 1 if len(cells) in (3, 4, 5, 6) and all(map(_is_number, cells)) else 0
+    named = len(cells) == 7 and not is_number(cells[0])
+    return (
+        len(cells) in _HEADLESS and all(map(is_number, cells[named:])) and (len(cells) < 7 or named)
+    )
+
+
+def _recognise_coords(content: Content) -> int:
+    return 1 if "," not in _first_line(content) and _headless(content) else 0
 
 
 def _recognise_csv(content: Content) -> int:
-    header = re.split(r"[,\t]", _first_line(content))
-    return 1 if len(_axes(header)) == 3 else 0
+    line = _first_line(content)
+    if "," in line and _headless(content):
+        return 1
+    return 1 if len(_axes(re.split(r"[,\t]", line))) == 3 else 0
 
 
 def _read_coords(content: Content, unit: str | None = None) -> Picks:
+    return _read_headless(content, "coords", unit)
+
+
+def _read_headless(content: Content, dialect: str, unit: str | None) -> Picks:
     path = content.path
     lines = [(n, line.strip()) for n, line in enumerate(content.text.split("\n"), 1)]
     rows = [(n, _cells(line)) for n, line in lines if line and not line.startswith("#")]
     width = len(rows[0][1])
     if width not in _HEADLESS:
         raise CryoalError(
-            f"{path}: {width} numbers a line; without a header line 3 (x y z), 5 (object contour "
-            "x y z) or 6 (x y z rot tilt psi) are understood"
+            f"{path}: {width} numbers a line; without a header line 3 (x y z), 4 (class x y z), 5 "
+            "(object contour x y z) or 6 (x y z rot tilt psi) are understood"
         )
     wrong = next((n for n, cells in rows if len(cells) != width), None)
     if wrong is not None:
         raise CryoalError(f"{path}, line {wrong}: not {width} numbers as in the lines before")
-    table = pd.DataFrame([cells for _, cells in rows], columns=list(_HEADLESS[width]), dtype=str)
-    return _picks(path, "coords", table, ["x", "y", "z"], "", unit)
+    cells = [cells for _, cells in rows]
+    table = pd.DataFrame(cells, columns=list(_names(cells, width)), dtype=str)
+    return _picks(path, dialect, table, ["x", "y", "z"], "", unit)
+
+
+def _names(rows: list[list[str]], width: int) -> tuple[str, ...]:
+    """Names of the columns; of 4 or 5 numbers the first are counts, or the last are a score."""
+    counts = width - 3
+    if width in (4, 5) and not all(_is_count(c) for row in rows for c in row[:counts]):
+        return _SCORED[:width]
+    return _HEADLESS[width]
+
+
+def _is_count(text: str) -> bool:
+    return is_number(text) and float(text) >= 0 and float(text).is_integer()
 
 
 def _read_csv(content: Content, unit: str | None = None) -> Picks:
+    if _headless(content):
+        return _read_headless(content, "csv", unit)
     table = parse_tsv(content.text, content.path)
     if not len(table):
         raise CryoalError(f"{content.path}: a header line and no particles")
     axes = _axes([str(column) for column in table.columns])
+    missing = [axis for axis in "xyz" if axis not in axes]
+    if missing:
+        raise CryoalError(f"{content.path}: no column for {', '.join(missing)} in its header line")
     columns = [axes[axis][0] for axis in "xyz"]
     stated = {axes[axis][1] for axis in "xyz"} - {""}
     if len(stated) > 1:
         raise CryoalError(f"{content.path}: its header states several units: {sorted(stated)}")
-    return _picks(content.path, "csv", table, columns, next(iter(stated), ""), unit)
+    program = next((name for name, marks in _ANGSTROM.items() if marks <= set(table.columns)), "")
+    if program and not stated:
+        stated = {"a"}
+    picks = _picks(content.path, "csv", table, columns, next(iter(stated), ""), unit)
+    if not unit and program:
+        picks = replace(picks, evidence=f"{program} writes Angstrom")
+    matrix = [f"transform_{i}{j}" for i in range(3) for j in range(3)]
+    if all(c in table for c in matrix):
+        values = numbers(table, matrix, content.path).reshape(-1, 3, 3)
+        picks = replace(picks, rotation=rotations(list(values), content.path))
+    return picks
 
 
 def _picks(
@@ -120,7 +178,8 @@ def _picks(
         unit, evidence = "voxel", "nothing says otherwise"
     names = {str(c).lower(): str(c) for c in table.columns}
     tomogram = next((names[n] for n in _TOMOGRAM if n in names), None)
-    turned = all(angle in table for angle in ("rot", "tilt", "psi"))
+    # SHREC's angles are of another convention, which its lists do not state.
+    turned = all(a in table for a in ("rot", "tilt", "psi")) and "class_name" not in table
     angles = numbers(table, ["rot", "tilt", "psi"], path) if turned else None
     score, score_name = scores_of(table, path)
     return Picks(
@@ -139,8 +198,13 @@ def _picks(
 
 
 def _rewrite_coords(particles: ParticleSet, path: Path) -> None:
-    known = ("object", "contour", "x", "y", "z", "rot", "tilt", "psi")
-    rows = particles.table[[c for c in known if c in particles.table]].to_numpy().tolist()
+    """The columns it came with, which are the first of the table."""
+    columns = next(
+        names
+        for names in (*_HEADLESS.values(), _SCORED, _SCORED[:4])
+        if tuple(particles.table.columns[: len(names)]) == names
+    )
+    rows = particles.table[list(columns)].to_numpy().tolist()
     with replacing(path) as file:
         file.writelines(" ".join(row) + "\n" for row in rows)
 
@@ -189,6 +253,15 @@ def _write_csv(
 
 
 formats.register("coords")(
-    Format("coords", _recognise_coords, _read_coords, _write_coords, _rewrite_coords)
+    Format(
+        "coords",
+        _recognise_coords,
+        _read_coords,
+        _write_coords,
+        _rewrite_coords,
+        placing=frozenset({"x", "y", "z", "rot", "tilt", "psi"}),
+        carries=frozenset(),
+        own=frozenset(name for names in (*_HEADLESS.values(), _SCORED) for name in names),
+    )
 )
 formats.register("csv")(Format("csv", _recognise_csv, _read_csv, _write_csv, _rewrite_csv))

@@ -31,7 +31,7 @@ REFUSED = {
     "odd_mrc/header_only.mrc": "cut off",
     "odd_mrc/mrc2D.mrc": "a single image",
     "density_maps/emd_5592_21A.mrc": "--voxel-size",
-    "particles/tomotwin/valid.tloc": "not an MRC file",
+    "particles/tomotwin/valid.tloc": "never opened here",
     "nowhere.star": "no such file",
 }
 

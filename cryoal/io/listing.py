@@ -1,0 +1,214 @@
+"""One particle file: opened once, its tomograms found, its particles placed in them."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
+from cryoal.io.base import UNITS, Content, Format, Picks, recognised
+from cryoal.io.names import NameMatch, match_file, match_names
+from cryoal.io.numbering import match_numbers
+from cryoal.io.paths import follow
+from cryoal.io.placing import fitting_units, positions, share_inside
+from cryoal.io.tomograms import unbinned_size
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A particle file as it was opened: what it is, and what it states."""
+
+    content: Content
+    form: Format
+    picks: Picks
+
+
+def open_list(path: Path, unit: str | None = None) -> Listed:
+    """Recognise and read a particle file, or the one that an optimisation_set.star names.
+
+    Raises
+    ------
+    CryoalError
+        No dialect knows it, it is damaged, or there is no such unit.
+    """
+    if unit is not None and unit not in UNITS:
+        raise CryoalError(f"no unit is called {unit!r}; there are {', '.join(UNITS)}")
+    content = particle_file(path)
+    form = recognised(content)
+    listed = Listed(content, form, form.read(content, unit))
+    log.info("%s: %s, %d particles in %s: %s", content.path, form.name, len(listed.picks),
+             listed.picks.unit, listed.picks.evidence)  # fmt: skip
+    for remark in listed.picks.remarks:
+        log.warning("%s: %s", content.path, remark)
+    return listed
+
+
+def particle_file(path: Path) -> Content:
+    """Look at a file, or at the particle file that an optimisation_set.star names."""
+    content = Content(path)
+    target, _ = follow(path, content.blocks, "rlnTomoParticlesFile")
+    return content if target == path else Content(target)
+
+
+def place(
+    listed: Listed,
+    tomograms: Mapping[str, Tomogram],
+    relion_centre: str,
+    *,
+    source: str,
+    taken: set[str],
+    check_inside: bool,
+) -> tuple[ParticleSet, NDArray[np.bool_]]:
+    """Every particle of a file, and whether its tomogram is among those given: (N,) bool.
+
+    Those whose tomogram is not have NaN positions. ``taken`` holds the ids of other files.
+
+    Raises
+    ------
+    CryoalError
+        Names that fit no or several tomograms; most positions outside their tomograms.
+    """
+    picks = listed.picks
+    names, known = tomogram_of_each(picks, tomograms)
+    if picks.unit == "centred_angstrom":
+        _warn_of_guessed_centres(picks.path, np.unique(names[known]).tolist(), tomograms)
+    position = positions(picks, names, known, tomograms, relion_centre)
+    if check_inside:
+        _check_inside(listed, names, known, tomograms, relion_centre, position)
+    particles = ParticleSet(
+        id=_ids(picks, names, source, taken),
+        tomogram=names,
+        position=position,
+        rotation=picks.rotation,
+        score=picks.score,
+        score_name=picks.score_name,
+        source=np.full(len(picks), source),
+        table=picks.table,
+        blocks=picks.blocks,
+        dialect=listed.form.name,
+    )
+    return particles, known
+
+
+def name_match(picks: Picks, tomograms: Mapping[str, Tomogram]) -> NameMatch:
+    """Which tomogram each name, or each number, of a file means."""
+    names = [] if picks.tomogram is None else np.unique(picks.tomogram).tolist()
+    match = match_names(names, tomograms)
+    if not picks.numbered or match.found:
+        return match
+    by_number = match_numbers(names, tomograms)
+    if by_number is not None:
+        return NameMatch(found=by_number)
+    if len(names) == 1:
+        only = next(iter(tomograms)) if len(tomograms) == 1 else None
+        only = only or match_file(picks.path.stem, tomograms)
+        if only is not None:
+            return NameMatch(found={names[0]: only})
+    return match
+
+
+def tomogram_of_each(
+    picks: Picks, tomograms: Mapping[str, Tomogram]
+) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
+    """Name of the tomogram of every particle, and whether it is among those given."""
+    path = picks.path
+    if picks.tomogram is None or not (picks.tomogram != "").any():
+        only = next(iter(tomograms)) if len(tomograms) == 1 else match_file(path.stem, tomograms)
+        if only is None:
+            raise CryoalError(
+                f"{path}: it names no tomograms (no column rlnTomoName or rlnMicrographName) and "
+                f"{len(tomograms)} tomograms are given; give one, or name the file after its own"
+            )
+        return np.full(len(picks), only), np.ones(len(picks), dtype=bool)
+    match = name_match(picks, tomograms)
+    if match.ambiguous or not match.found:
+        hint = (
+            f"; it numbers them: write lines such as '1 {next(iter(tomograms))}' into "
+            f"{path.with_suffix('.doc')}"
+            if picks.numbered
+            else ""
+        )
+        raise CryoalError(
+            f"{path}: its particles cannot be matched to tomograms: {match.complaint()}; given "
+            f"are {', '.join(map(repr, list(tomograms)[:5]))}{hint}"
+        )
+    if picks.numbered and not set(match.found) <= set(tomograms):
+        pairs = [f"{number} is {name}" for number, name in list(match.found.items())[:5]]
+        log.warning("%s: it numbers its tomograms; taken by name: %s", path, ", ".join(pairs))
+    known = np.isin(picks.tomogram, list(match.found))
+    if match.missing:
+        counts = {n: int((picks.tomogram == n).sum()) for n in list(match.missing)[:5]}
+        log.warning(
+            "%s: %d of %d particles are in %d tomograms that were not given: %s",
+            path, int((~known).sum()), len(picks), len(match.missing),
+            ", ".join(f"{name} ({count})" for name, count in counts.items()),
+        )  # fmt: skip
+    return np.array([match.found.get(name, name) for name in picks.tomogram.tolist()]), known
+
+
+def _warn_of_guessed_centres(
+    path: Path, names: list[str], tomograms: Mapping[str, Tomogram]
+) -> None:
+    guessed = [name for name in names if unbinned_size(tomograms[name]) is None]
+    if guessed:
+        more = f" and {len(guessed) - 1} more" if len(guessed) > 1 else ""
+        log.warning(
+            "%s: centred coordinates are counted from the middle of the volume of %s%s, as no "
+            "tomograms.star states rlnTomoSizeX/Y/Z", path, guessed[0], more,
+        )  # fmt: skip
+
+
+def _ids(picks: Picks, names: NDArray[np.str_], source: str, taken: set[str]) -> NDArray[np.str_]:
+    """Unique id of each particle: the file's own, else tomogram and number, else with its source.
+
+    The first list that holds an id keeps it as it is; a later one that would repeat it gets the
+    prefix ``<source>:``, so that adding a list never renames the particles of those before it.
+    """
+    if picks.id is not None:
+        ids = picks.id
+    else:
+        if "rlnTomoParticleName" in picks.table:
+            log.warning("%s: rlnTomoParticleName is not unique; particles are numbered instead",
+                        picks.path)  # fmt: skip
+        order: dict[str, int] = {}
+        numbered = []
+        for name in names.tolist():
+            order[name] = order.get(name, 0) + 1
+            numbered.append(f"{name}/{order[name]}")
+        ids = np.array(numbered)
+    if taken.intersection(ids.tolist()):
+        ids = np.array([f"{source}:{name}" for name in ids.tolist()])
+    return ids
+
+
+def _check_inside(
+    listed: Listed,
+    names: NDArray[np.str_],
+    known: NDArray[np.bool_],
+    tomograms: Mapping[str, Tomogram],
+    relion_centre: str,
+    position: NDArray[np.float64],
+) -> None:
+    """Refuse a file most of whose positions lie outside: its unit is another."""
+    picks = listed.picks
+    share = share_inside(position[known], names[known], tomograms)
+    if share > 0.5:
+        return
+    shares = fitting_units(listed.form, listed.content, names, known, tomograms, relion_centre)
+    better = {unit: s for unit, s in shares.items() if s > 0.9 and unit != picks.unit}
+    hint = (
+        " or ".join(f"--unit {unit} ({s:.0%} inside)" for unit, s in better.items())
+        if better
+        else "no other unit fits: are these the right tomograms, and the right voxel size?"
+    )
+    raise CryoalError(
+        f"{picks.path}: {1 - share:.0%} of its positions lie outside their tomograms when read as "
+        f"{picks.unit} ({picks.evidence}); {'try ' if better else ''}{hint}"
+    )
