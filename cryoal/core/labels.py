@@ -12,6 +12,10 @@ UNSURE = "unsure"
 JUNK = "junk"
 """The class of everything that is not a particle; a class like any other."""
 
+REPEAT = "repeat-"
+"""How the name of a statement begins that answers a question asked before, to see whether the
+annotator agrees with themselves."""
+
 
 @dataclass(frozen=True, order=True)
 class Label:
@@ -44,6 +48,11 @@ class Label:
     revokes: str = ""
     tomogram: str = ""
     position: tuple[float, float, float] = (float("nan"),) * 3
+
+    @property
+    def repeat(self) -> bool:
+        """Whether the question had been asked before in the same round."""
+        return self.statement.startswith(REPEAT)
 
 
 def new_statement() -> tuple[str, str]:

@@ -164,6 +164,10 @@ class SubtomogramStore:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __contains__(self, particle: object) -> bool:
+        """Whether there is a box of this id."""
+        return particle in self._lookup
+
     def __getitem__(self, ids: ArrayLike) -> NDArray[np.float32]:
         """Boxes of these ids, in their order: (n, box, box, box)."""
         wanted = np.atleast_1d(np.asarray(ids, dtype=str))

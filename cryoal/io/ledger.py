@@ -1,5 +1,6 @@
 """The label ledger: one tab-separated file an annotator, only ever appended to."""
 
+import contextlib
 import csv
 import io
 import logging
@@ -7,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from cryoal.core.errors import CryoalError
+from cryoal.core.errors import CryoalError, MachineError
 from cryoal.core.labels import Label, LabelBook
 
 log = logging.getLogger(__name__)
@@ -30,24 +31,34 @@ def append(path: Path, labels: Iterable[Label]) -> None:
                 *(label.revokes, label.tomogram, x, y, z),
             )
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with path.open("a+b") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             if size == 0:
-                file.write(("\t".join(COLUMNS) + "\n").encode())
+                start = ("\t".join(COLUMNS) + "\n").encode()
             else:
                 file.seek(size - 1)
-                if file.read(1) != b"\n":
-                    # With one cell too many, or an empty one: never taken for a whole line.
-                    file.write(b"\t\n")
-            file.write(text.getvalue().encode())
-            file.flush()
-            os.fsync(file.fileno())
+                # With one cell too many, or an empty one: never taken for a whole line.
+                start = b"" if file.read(1) == b"\n" else b"\t\n"
+            try:
+                _write(file, start + text.getvalue().encode())
+                os.fsync(file.fileno())
+            except OSError:
+                # What is called not recorded must not be found by the next reader.
+                with contextlib.suppress(OSError):
+                    file.truncate(size)
+                raise
     except OSError as problem:
-        raise CryoalError(
+        raise MachineError(
             f"{path}: the answer could not be written ({problem.strerror}); it is not recorded"
         ) from problem
+
+
+def _write(file: io.FileIO, data: bytes) -> None:
+    """Write all of it: without a buffer a call may take a part only."""
+    while data:
+        data = data[file.write(data) :]
 
 
 def read(path: Path) -> LabelBook:
@@ -57,7 +68,10 @@ def read(path: Path) -> LabelBook:
     acknowledged.
     """
     statements = set()
-    lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    try:
+        lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    except OSError as problem:
+        raise CryoalError(f"{path}: cannot be read ({problem.strerror})") from problem
     torn = len(lines) if lines[-1] else 0
     header = lines[0].rstrip("\r").split("\t")
     missing = [column for column in COLUMNS if column not in header]
