@@ -78,10 +78,11 @@ class LayeredVolume:
             if not chosen:
                 return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
             low, high = min(chosen), max(chosen) + 1
-            simple = all(isinstance(part, slice) for part in rest)
-            if simple and chosen.step == 1:
+            if chosen.step == 1 and all(isinstance(part, slice) for part in rest):
                 return self._sections(low, high, rest)
-            return self._sections(low, high)[(np.array(chosen) - low, *rest)]
+            stop = chosen.stop - low
+            inner = slice(chosen.start - low, stop if stop >= 0 else None, chosen.step)
+            return self._sections(low, high)[(inner, *rest)]
         return self._scattered(np.asarray(first), rest)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

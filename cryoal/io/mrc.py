@@ -372,6 +372,8 @@ def write_volume(
 
 def _recognise(candidate: Candidate) -> int:
     head = candidate.head
+    if candidate.remote:
+        return 0
     if head[208:211] == b"MAP":
         return 3
     # Old files have no marks at all: the reader knows best what is wrong with them.

@@ -44,8 +44,10 @@ def test_a_disk_that_is_full_while_boxes_are_cut(
     simulated: SimulationResult, tmp_path: Path
 ) -> None:
     project = tmp_path / "p"
-    command = ["extract", project, "--tomograms", simulated.tomograms, "--particles",
-               simulated.particles, "--diameter", DIAMETER, "--contrast", "dark", "-j", 1]  # fmt: skip
+    command = [
+        "extract", project, "--tomograms", simulated.tomograms, "--particles",
+        simulated.particles, "--diameter", DIAMETER, "--contrast", "dark", "-j", 1,
+    ]  # fmt: skip
     done = with_files_of_at_most(100_000, *command)
     assert in_one_line_that_says_what_to_do(done, "subtomograms/TS_001.mrc"), done.stderr
     assert list((project / "subtomograms").glob("*.mrc")) == []
