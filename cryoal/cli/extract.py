@@ -13,7 +13,8 @@ from cryoal.cli.common import json_option, print_json, progress, project_argumen
 @click.option(
     "--tomograms",
     multiple=True,
-    help="MRC file, quoted glob, tomograms.star or optimisation_set.star; may be repeated.",
+    help="Volume (MRC, OME-Zarr, EM, TIFF, also gz), quoted glob, tomograms.star or "
+    "optimisation_set.star; may be repeated.",
 )
 @click.option(
     "--particles",
@@ -61,7 +62,11 @@ from cryoal.cli.common import json_option, print_json, progress, project_argumen
     help="Where centred coordinates count from.",
 )
 @click.option("--tilt-range", type=float, nargs=2, help="Lowest and highest tilt, degrees.")
-@click.option("--display-tomograms", help="Quoted glob of denoised volumes, for looking at.")
+@click.option(
+    "--display-tomograms",
+    metavar="GLOB",
+    help="Denoised volumes, for looking at: named like the tomograms, of their size or binned.",
+)
 @click.option("--float16", is_flag=True, default=None, help="Store boxes in half the space.")
 @click.option(
     "--workers",

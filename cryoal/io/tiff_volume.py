@@ -27,6 +27,9 @@ from cryoal.io.volumes import (
     volume_formats,
 )
 
+#: Pages of a compressed file that are read at once: opening it takes as long as reading a few.
+PAGES = 16
+
 _MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ANGSTROM = {
     "angstrom": 1.0, "a": 1.0, "å": 1.0, "nm": 10.0, "nanometer": 10.0, "nanometre": 10.0,
@@ -69,13 +72,13 @@ def open_volume(place: Place) -> Any:
         if series.dataoffset is not None:
             order = dtype.newbyteorder(tiff.byteorder)
             return np.memmap(Path(place), order, "r", series.dataoffset, shape)
-    opened = _file(place)
-    pages = opened.series[0].pages
 
     def read(low: int, high: int) -> NDArray[Any]:
-        return np.stack([pages[z].asarray().reshape(shape[1:]) for z in range(low, high)])
+        with _file(place) as opened:
+            pages = opened.series[0].pages
+            return np.stack([pages[z].asarray().reshape(shape[1:]) for z in range(low, high)])
 
-    return LayeredVolume(shape, dtype, 1, read, str(place))
+    return LayeredVolume(shape, dtype, PAGES, read, str(place))
 
 
 def _file(place: Place) -> Any:
