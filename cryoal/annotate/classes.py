@@ -17,8 +17,8 @@ PALETTE = (
     *("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2"),
     *("#B48CFF", "#A6D854"),
 )
-JUNK_COLOUR = "#8A8F98"
-UNSURE_COLOUR = "#FFFFFF"
+JUNK_COLOUR = "#7A7F88"
+UNSURE_COLOUR = "#D0D4DA"
 
 
 @dataclass(frozen=True)

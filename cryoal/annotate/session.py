@@ -104,6 +104,11 @@ class AnnotationSession:
         return list(self._asked.ids)
 
     @property
+    def asked(self) -> Asked:
+        """The queue with the project it belongs to: what pictures are made from."""
+        return self._asked
+
+    @property
     def round(self) -> int:
         """Round of the queue."""
         return self._asked.round
@@ -148,6 +153,10 @@ class AnnotationSession:
     def word(self, particle: str) -> str | None:
         """What this annotator last said of a particle."""
         return self._said.word(particle)
+
+    def words(self) -> dict[str, str]:
+        """``{id: last word}`` of this annotator, in every round."""
+        return {particle: label.label for particle, label in self._said.latest().items()}
 
     def answer_at(self, index: int) -> str | None:
         """What was answered to one of ``items``; None for a repeat that was not reached yet."""

@@ -1,0 +1,396 @@
+"""The panel in napari: shows what the session asks, and hands it what the person says."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QFileDialog, QMainWindow, QWidget
+
+from cryoal.annotate.keys import HELP, KeyFilter, Stroke
+from cryoal.annotate.layout import Form
+from cryoal.annotate.looking import Look, Seen, has_display, look_at
+from cryoal.annotate.montage import UNANSWERED, Montage
+from cryoal.annotate.prefetch import Prefetch
+from cryoal.annotate.scene import Scene
+from cryoal.annotate.session import AnnotationSession
+from cryoal.annotate.training import Training
+from cryoal.core.errors import CryoalError
+from cryoal.project.project import Project
+
+if TYPE_CHECKING:
+    import napari
+
+#: Milliseconds between two looks at what happened outside (a new queue, a finished montage).
+POLL = 250
+
+
+class AnnotationWidget(QWidget):
+    """Label the queue of a project, by keys or by clicks.
+
+    Parameters
+    ----------
+    napari_viewer : napari Viewer
+    project : Path, optional
+        Else the person chooses one.
+    annotator : str, optional
+    """
+
+    def __init__(
+        self,
+        napari_viewer: "napari.viewer.Viewer",
+        project: Path | str | None = None,
+        annotator: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.session: AnnotationSession | None = None
+        self.scene: Scene | None = None
+        self.shown: str | None = None
+        self._root: Path | None = None
+        self._annotator = annotator
+        self._prefetch: Prefetch[str, Seen] | None = None
+        self._montage: Montage | None = None
+        self._drawing: Future[Montage] | None = None
+        self._threads = ThreadPoolExecutor(1, "cryoal-montage")
+        self.form = Form(self)
+        self.training = Training(self, self._trained)
+        self._keys = KeyFilter(self, self.act)
+        self._connect()
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._poll)
+        self._timer.start(POLL)
+        self.viewer.mouse_drag_callbacks.append(self._clicked)
+        self.viewer.dims.events.ndisplay.connect(self._ndisplay_changed)
+        self.say("Choose the folder of a project.")
+        if project is not None:
+            self.open(project)
+
+    # What the person does
+
+    def open(self, project: Path | str, annotator: str | None = None) -> None:
+        """Open a project; what is wrong with it is said in the status line."""
+        self._root = Path(project)
+        self._annotator = annotator or self._annotator
+        with self._telling():
+            self.session = None
+            self._close_pictures()
+            opened = Project.open(self._root)
+            self.form.name_project(opened.layout.root.resolve().name)
+            self.session = AnnotationSession(opened, self._annotator)
+            self.form.name_annotator(self.session.annotator)
+            self.say(self.session.notice or "What is it? H shows the keys.")
+            self._new_queue()
+        self._update()
+
+    def act(self, stroke: Stroke) -> None:
+        """Do what a key or a button asks for; a problem is said in the status line."""
+        actions: dict[str, Callable[[], object]] = {
+            "label": lambda: self._answer_key(stroke.number),
+            "junk": lambda: self._answer_key(0),
+            "unsure": lambda: self._say_of_current(lambda s: s.unsure()),
+            "skip": lambda: self._move(lambda s: s.skip()),
+            "undo": self._undo,
+            "next": lambda: self._move(lambda s: s.next()),
+            "previous": lambda: self._move(lambda s: s.previous()),
+            "confirm": self._confirm,
+            "model": self._show_guess,
+            "turn": self.form.look.turned.toggle,
+            "display": self.form.look.display.toggle,
+            "three_d": self.form.look.three_d.toggle,
+            "help": self._help,
+        }
+        with self._telling():
+            actions[stroke.action]()
+
+    def answer(self, label: str) -> None:
+        """Name the particle that is shown."""
+        with self._telling():
+            self._say_of_current(lambda session: session.answer(label))
+
+    def add_class(self, name: str) -> None:
+        """Offer another class."""
+        with self._telling():
+            word = self._need().add_class(name)
+            number = self._need().classes.names.index(word) + 1
+            key = f" has key {number}" if number < 10 else " has no key: click on its name"
+            self.say(f"{word}{key}.")
+        self._update()
+        self._to_canvas()
+
+    def rename_class(self, old: str, new: str) -> None:
+        """Rename a class, or merge it into another that has this name."""
+        with self._telling():
+            many = self._need().rename(old, new)
+            self.say(f"{many} of your particles are {new.strip()!r} now; Backspace takes it back.")
+        self._update()
+        self._to_canvas()
+
+    def recolour_class(self, name: str, colour: str) -> None:
+        """Give a class another colour."""
+        with self._telling():
+            self._need().recolour(name, colour)
+        self._update()
+
+    def train(self) -> None:
+        """Train and select in another process; again to stop it."""
+        if self.training.running:
+            self.training.cancel()
+        elif self._root is not None:
+            self.training.start(self._root)
+        self._update()
+
+    # What is on the screen
+
+    def say(self, sentence: str, failed: bool = False) -> None:
+        """Put a sentence into the status line."""
+        self.form.say(sentence, failed)
+
+    def _connect(self) -> None:
+        form = self.form
+        form.acted.connect(lambda action: self.act(Stroke(action)))
+        form.opening.connect(self._choose_project)
+        form.annotator.editingFinished.connect(self._change_annotator)
+        form.training.connect(self.train)
+        form.classes.answered.connect(self.answer)
+        form.classes.added.connect(self.add_class)
+        form.classes.renamed.connect(self.rename_class)
+        form.classes.recoloured.connect(self.recolour_class)
+        form.look.changed.connect(self._look_changed)
+        form.look.contrast_changed.connect(self._contrast_changed)
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say in the status line what is the person's to put right; bugs go on as they are."""
+        try:
+            yield
+        except CryoalError as problem:
+            self.say(" ".join(str(problem).split()), failed=True)
+
+    def _need(self) -> AnnotationSession:
+        if self.session is None:
+            raise CryoalError("no project is open, or it asks nothing yet")
+        return self.session
+
+    def _answer_key(self, number: int) -> None:
+        name = self._need().classes.at_key(number)
+        if name is None:
+            raise CryoalError(f"no class has key {number} yet: type its name below the classes")
+        self._say_of_current(lambda session: session.answer(name))
+
+    def _say_of_current(self, statement: Callable[[AnnotationSession], Any]) -> None:
+        session = self._need()
+        if session.current is not None and session.current != self.shown:
+            raise CryoalError("this particle is not on the screen, so nothing was recorded")
+        said = statement(session)
+        self._moved(f"{said.label}: {said.id}")
+
+    def _move(self, step: Callable[[AnnotationSession], object]) -> None:
+        step(self._need())
+        self._moved("")
+
+    def _undo(self) -> None:
+        gone = self._need().undo()
+        what = f"{gone[0].label!r} of {gone[0].id}" if len(gone) == 1 else f"{len(gone)} labels"
+        self._moved(f"Taken back: {what}" if gone else "There is nothing to take back.")
+
+    def _confirm(self) -> None:
+        guesses = self._need().guess(1)
+        if self._need().current is not None and not guesses:
+            raise CryoalError("no model has been trained yet, so there is no guess to confirm")
+        self._say_of_current(lambda session: session.answer(guesses[0][0] if guesses else "junk"))
+
+    def _show_guess(self) -> None:
+        guesses = [f"{name} {100 * p:.0f} %" for name, p in self._need().guess()]
+        self.form.show_guess(", ".join(guesses) or "nothing yet: no model")
+
+    def _help(self) -> None:
+        overlay = self.viewer.text_overlay
+        overlay.text, overlay.position, overlay.box = HELP, "top_left", True
+        overlay.visible = not overlay.visible
+
+    def _moved(self, sentence: str) -> None:
+        session = self._need()
+        self.form.hide_guess()
+        if self._montage is None or tuple(session.ids) != self._montage.ids:
+            self._new_queue()
+            sentence = f"{sentence}. A new queue." if sentence else "A new queue."
+        self.say(session.notice or sentence)
+        session.notice = ""
+        self._update()
+
+    def _new_queue(self) -> None:
+        """Make ready for other particles, and for other boxes."""
+        session = self._need()
+        asked = session.asked
+        geometry = asked.project.subtomograms.geometry
+        sizes = (
+            geometry.box * geometry.voxel_size / 10,
+            geometry.voxel_size / 10,
+            geometry.diameter / 10,
+        )
+        if self.scene is None or self.scene.sizes != sizes:
+            self._close_pictures()
+            self.scene = Scene(self.viewer, *sizes)
+            self._watch_keys()
+        self.form.look.display.setEnabled(has_display(asked))
+        self.form.look.turned.setEnabled(asked.project.particles.rotation is not None)
+        self._montage = Montage.empty(asked)
+        self._drawing = self._threads.submit(Montage.of, asked, self._look.low_pass)
+        self._look_changed()
+
+    @property
+    def _look(self) -> Look:
+        return self.form.look.look
+
+    def _look_changed(self) -> None:
+        if self.session is None:
+            return
+        if self._prefetch is not None:
+            self._prefetch.close()
+        asked, look = self.session.asked, self._look
+        self._prefetch = Prefetch(lambda name: look_at(asked, name, look))
+        self.shown = None
+        self._update()
+
+    def _contrast_changed(self) -> None:
+        if self.scene is not None:
+            look = self.form.look
+            self.scene.set_contrast(float(look.contrast.value()), look.inverted.isChecked())
+            self.scene.set_solid(look.three_d.isChecked())
+
+    def _ndisplay_changed(self) -> None:
+        self.form.look.three_d.setChecked(self.viewer.dims.ndisplay == 3)
+
+    def _update(self) -> None:
+        """Show the particle that is asked, then what is known about it."""
+        session = self.session
+        if session is not None and self.scene is not None and self._prefetch is not None:
+            with self._telling():
+                if session.current is None:
+                    self.shown = None
+                    self.scene.clear()
+                elif session.current != self.shown:
+                    self.shown = None
+                    self.scene.show(self._prefetch.get(session.current))
+                    self.shown = session.current
+                self._prefetch.look_ahead(session.upcoming)
+        self.form.show_state(session, self.training.running)
+        if session is not None and session.current is not None and self.shown is None:
+            self.scene.clear() if self.scene is not None else None
+        QTimer.singleShot(0, self._draw_queue)
+
+    def _draw_queue(self) -> None:
+        if self.scene is None or self.session is None or self._montage is None:
+            return
+        session = self.session
+        words = [session.word(name) for name in self._montage.ids]
+        colours = [session.classes.colour(word) if word else UNANSWERED for word in words]
+        self.scene.show_queue(self._montage.coloured(colours, session.current))
+
+    def _poll(self) -> None:
+        """Look at what happened outside."""
+        if self._drawing is not None and self._drawing.done():
+            drawn, self._drawing = self._drawing, None
+            with self._telling():
+                self._montage = drawn.result()
+                self._draw_queue()
+        session = self.session
+        if session is None or not session.newer:
+            return
+        if session.current is None:
+            session.refresh()
+            self._moved("")
+        else:
+            self.form.announce_queue()
+
+    def _trained(self, sentence: str, failed: bool) -> None:
+        self.say(sentence, failed)
+        if self.session is None and self._root is not None and not self.training.running:
+            if not failed:
+                self.open(self._root)
+        else:
+            self._update()
+
+    def _clicked(self, viewer: Any, event: Any) -> Iterator[None]:
+        """Ask about the particle of the queue that was clicked on; a drag moves the canvas."""
+        start = tuple(event.pos)
+        yield
+        while event.type == "mouse_move":
+            yield
+        moved = max(abs(a - b) for a, b in zip(event.pos, start, strict=True))
+        if moved > 3 or self.scene is None or self.session is None or viewer.dims.ndisplay == 3:
+            return
+        particle = self._montage.at(*self.scene.queue_pixel(event.position))  # type: ignore[union-attr]
+        if particle is not None:
+            with self._telling():
+                self._move(lambda session: session.go_to_id(particle))
+
+    def _choose_project(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder of a cryoal project")
+        if folder:
+            self.open(Path(folder))
+
+    def _change_annotator(self) -> None:
+        name = self.form.annotator.text().strip()
+        if name and self.session is not None and name != self.session.annotator:
+            assert self._root is not None
+            self.open(self._root, name)
+        self._to_canvas()
+
+    # Coming and going
+
+    def event(self, event: QEvent) -> bool:
+        """Notice when the panel is put into a window, and when it is taken out of it."""
+        if event.type() == QEvent.Type.Show:
+            QTimer.singleShot(0, self._watch_keys)
+        if event.type() == QEvent.Type.Hide:
+            QTimer.singleShot(0, self._leave_if_undocked)
+        return bool(super().event(event))
+
+    def _main_window(self) -> QMainWindow | None:
+        widget: QWidget | None = self
+        while widget is not None and not isinstance(widget, QMainWindow):
+            widget = widget.parentWidget()
+        return widget
+
+    def _watch_keys(self) -> None:
+        window = self._main_window()
+        if window is not None:
+            self._keys.watch(window)
+            self._to_canvas()
+            if self.scene is not None:
+                self.viewer.fit_to_view(margin=0.02)
+
+    def _to_canvas(self) -> None:
+        window = self._main_window()
+        focused = None if window is None else window.focusWidget()
+        if focused is not None and self.isAncestorOf(focused):
+            focused.clearFocus()
+
+    def _leave_if_undocked(self) -> None:
+        if self._main_window() is None and not self.isVisible():
+            self.leave()
+
+    def leave(self) -> None:
+        """Give keys and mouse back, take our layers away, end what runs; nothing is lost."""
+        if self._timer.isActive():
+            self._timer.stop()
+            self._keys.release()
+            self.training.cancel()
+            self.viewer.mouse_drag_callbacks.remove(self._clicked)
+            self.viewer.dims.events.ndisplay.disconnect(self._ndisplay_changed)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self.session = None
+            self._close_pictures()
+
+    def _close_pictures(self) -> None:
+        self.shown = self._montage = None
+        if self._prefetch is not None:
+            self._prefetch.close()
+            self._prefetch = None
+        if self.scene is not None:
+            self.scene.remove()
+            self.scene = None
