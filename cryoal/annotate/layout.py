@@ -11,13 +11,12 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from cryoal.annotate.panels import ClassPanel, LookPanel, button
+from cryoal.annotate.panels import Bar, ClassPanel, LookPanel, button
 
 if TYPE_CHECKING:
     from cryoal.annotate.session import AnnotationSession
@@ -41,7 +40,7 @@ class Form(QObject):
     def __init__(self, panel: QWidget) -> None:
         super().__init__(panel)
         self.project, self.annotator = QLabel("no project"), QLineEdit()
-        self.asked, self.bar, self.rate = QLabel(), QProgressBar(), QLabel()
+        self.asked, self.bar, self.rate = QLabel(), Bar(), QLabel()
         self.status, self.news, self.guess = QLabel(), QLabel(), QLabel()
         self.classes, self.look = ClassPanel(), LookPanel()
         for label in (self.status, self.asked, self.guess, self.news, self.rate):
@@ -49,8 +48,6 @@ class Form(QObject):
             label.setTextFormat(Qt.TextFormat.PlainText)
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 4)
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(8)
         self.open = button("Open…", "Choose the folder of a project", self.opening.emit)
         self.train = button(
             "Train and select again",
@@ -99,9 +96,7 @@ class Form(QObject):
             self.asked.setText("Nothing is asked yet: train and select, which also starts a queue.")
             return
         answered, total = session.progress
-        if (self.bar.maximum(), self.bar.value()) != (max(total, 1), answered):
-            self.bar.setMaximum(max(total, 1))
-            self.bar.setValue(answered)
+        self.bar.set_fraction(answered / max(total, 1))
         rate = f", {session.rate:.0f} a minute" if session.rate else ""
         skipped = f", {session.skipped} skipped" if session.skipped else ""
         self.rate.setText(f"{answered} of {total} answered{skipped}{rate}")

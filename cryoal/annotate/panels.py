@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QColorDialog,
@@ -24,6 +24,8 @@ from cryoal.annotate.classes import Classes
 from cryoal.annotate.looking import Look
 from cryoal.core.labels import JUNK
 
+BAR_COLOUR = "#56B4E9"
+
 
 def button(text: str, tip: str, act: Callable[[], object]) -> QPushButton:
     """Button that never takes the focus: keys go on to label."""
@@ -32,6 +34,30 @@ def button(text: str, tip: str, act: Callable[[], object]) -> QPushButton:
     made.setToolTip(tip)
     made.clicked.connect(lambda _checked=False: act())
     return made
+
+
+class Bar(QWidget):
+    """Thin bar of progress. QProgressBar paints at once, and with it the whole canvas."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(6)
+        self.fraction = 0.0
+
+    def set_fraction(self, fraction: float) -> None:
+        """Fill this much of it, 0 to 1."""
+        if fraction != self.fraction:
+            self.fraction = fraction
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Paint ground and bar."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self.palette().mid())
+        done = self.rect()
+        done.setWidth(round(self.fraction * done.width()))
+        painter.fillRect(done, QColor(BAR_COLOUR))
+        painter.end()
 
 
 class ClassPanel(QWidget):

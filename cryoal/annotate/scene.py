@@ -88,18 +88,18 @@ class Scene:
         """Show no particle."""
         self.seen = None
         for name in PANES[:5]:
-            layer = self.layers[name]
-            layer.data = np.zeros_like(layer.data)
+            self._give(name, np.zeros_like(self.layers[name].data))
         if SOLID in self.layers:
-            self.layers[SOLID].data = np.zeros_like(self.layers[SOLID].data)
+            self._give(SOLID, np.zeros_like(self.layers[SOLID].data))
 
     def show_queue(self, picture: NDArray[np.uint8]) -> None:
         """Put the queue's montage into its pane: (y, x, 3)."""
-        layer = self.layers["queue"]
-        shape = layer.data.shape
-        layer.data = picture
-        if shape != picture.shape:
-            self._place("queue", picture.shape[:2])
+        self._give("queue", picture)
+
+    def settle(self) -> None:
+        """Draw the thumbnails of the layer list, which no one waits for."""
+        for name in PANES:
+            self.layers[name].refresh(data_displayed=False, highlight=False, extent=False)
 
     def queue_pixel(self, world: Any) -> tuple[float, float]:
         """Pixel (y, x) of the montage under a place on the canvas."""
@@ -120,12 +120,13 @@ class Scene:
             return
         if solid:
             box = round(self.side / self.voxel_size)
-            volume = np.zeros((box,) * 3, np.float32) if self.seen is None else self.seen.volume
+            volume = np.zeros((box,) * 3, np.float32)
             self.layers[SOLID] = self.viewer.add_image(
                 volume, name=SOLID, scale=(self.voxel_size,) * 3, units="nm", rendering="mip",
                 interpolation3d="linear", contrast_limits=(0, 1),
             )  # fmt: skip
-            self._draw(SOLID, volume)
+            if self.seen is not None:
+                self._draw(SOLID, self.seen.volume)
         else:
             with contextlib.suppress(ValueError):  # the person may have removed it
                 self.viewer.layers.remove(self.layers.pop(SOLID))
@@ -178,12 +179,19 @@ class Scene:
         low, high = views.contrast_limits(
             picture if like is None else like, (self.contrast, 100 - self.contrast)
         )
-        layer = self.layers[name]
-        shape = layer.data.shape
         drawn = np.clip((picture - low) / (high - low), 0, 1)
-        layer.data = np.nan_to_num(drawn, nan=float(self.inverted)).astype(np.float32)
-        if name in PANES and shape != picture.shape:
-            self._place(name, picture.shape)
+        self._give(name, np.nan_to_num(drawn, nan=float(self.inverted)).astype(np.float32))
+
+    def _give(self, name: str, picture: NDArray[Any]) -> None:
+        """Put a picture into its layer; where its size stays, nothing else is worked out anew."""
+        layer = self.layers[name]
+        if layer.data.shape == picture.shape:
+            layer.data[...] = picture
+            layer.refresh(thumbnail=False, highlight=False, extent=False)
+            return
+        layer.data = picture
+        if name in PANES:
+            self._place(name, picture.shape[:2])
 
     def _place(self, name: str, shape: tuple[int, ...]) -> None:
         """Scale a picture of any size into its pane, its middle in the pane's."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Milliseconds between two looks at what happened outside (a new queue, a finished montage).
 POLL = 250
+#: Milliseconds that the queue's colours wait for the particle.
+AFTERWARDS = 40
 
 
 class AnnotationWidget(QWidget):
@@ -208,7 +210,8 @@ class AnnotationWidget(QWidget):
 
     def _help(self) -> None:
         overlay = self.viewer.text_overlay
-        overlay.text, overlay.position, overlay.box = HELP, "top_left", True
+        # The overlay's box is a little too short for many lines.
+        overlay.text, overlay.position, overlay.box = f"{HELP}\n ", "top_left", True
         overlay.visible = not overlay.visible
 
     def _moved(self, sentence: str) -> None:
@@ -280,7 +283,8 @@ class AnnotationWidget(QWidget):
         self.form.show_state(session, self.training.running)
         if session is not None and session.current is not None and self.shown is None:
             self.scene.clear() if self.scene is not None else None
-        QTimer.singleShot(0, self._draw_queue)
+        # After the particle is on the screen.
+        QTimer.singleShot(AFTERWARDS, self._draw_queue)
 
     def _draw_queue(self) -> None:
         if self.scene is None or self.session is None or self._montage is None:
@@ -289,6 +293,7 @@ class AnnotationWidget(QWidget):
         words = [session.word(name) for name in self._montage.ids]
         colours = [session.classes.colour(word) if word else UNANSWERED for word in words]
         self.scene.show_queue(self._montage.coloured(colours, session.current))
+        self.scene.settle()
 
     def _poll(self) -> None:
         """Look at what happened outside."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "extract": "cryoal.cli.extract:extract",
     "select": "cryoal.cli.rounds:select",
     "sheet": "cryoal.cli.sheet:sheet",
+    "annotate": "cryoal.cli.annotate:annotate",
     "label": "cryoal.cli.label:label",
     "train": "cryoal.cli.rounds:train",
     "predict": "cryoal.cli.rounds:predict",

@@ -1,0 +1,65 @@
+"""Opening napari with the panel and a project in it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryoal.core.errors import CryoalError
+
+if TYPE_CHECKING:
+    import napari
+
+    from cryoal.annotate.widget import AnnotationWidget
+
+#: Name of the panel, in the manifest and in napari's menu.
+PANEL = "Label particles"
+#: What to do where no window can be opened.
+INSTEAD = "or label on a page, which needs no display here: cryoal sheet PROJECT -o sheet.html"
+
+
+def check_window() -> None:
+    """Check that a window can be opened, before anything slow is loaded.
+
+    Raises
+    ------
+    CryoalError
+        napari or Qt is missing, or there is no display.
+    """
+    try:
+        import napari  # noqa: F401
+        from qtpy import QtWidgets  # noqa: F401
+    except ImportError as problem:
+        raise CryoalError(
+            f"napari with Qt is needed to open a window ({problem}): "
+            f"pip install 'cryoal[napari]', {INSTEAD}"
+        ) from problem
+    named = any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    if sys.platform.startswith("linux") and not named:
+        raise CryoalError(
+            f"there is no display (DISPLAY is not set): sit at the machine or use a remote "
+            f"desktop such as VirtualGL or NoMachine, {INSTEAD}"
+        )
+
+
+def dock(
+    viewer: "napari.Viewer", project: Path | str | None = None, annotator: str | None = None
+) -> "AnnotationWidget":
+    """Put the panel into a viewer's window, with a project open in it; one panel a window."""
+    from cryoal.annotate.widget import AnnotationWidget
+
+    _, widget = viewer.window.add_plugin_dock_widget("cryoal", PANEL)
+    assert isinstance(widget, AnnotationWidget)
+    if project is not None:
+        widget.open(project, annotator)
+    return widget
+
+
+def run(project: Path, annotator: str | None = None) -> "AnnotationWidget":
+    """Open a window on a project; returns when the person closes it."""
+    import napari
+
+    viewer = napari.Viewer(title=f"cryoal: {project}")
+    widget = dock(viewer, project, annotator)
+    napari.run()
+    return widget
