@@ -97,6 +97,46 @@ class ProjectLabels:
         ledger.append(self._layout.ledger(who), statements)
         return statements
 
+    def take(self, path: Path, annotator: str | None = None) -> tuple[int, int]:
+        """Take over the statements of a file that the ledgers lack: a downloaded sheet, a ledger.
+
+        Statements keep their names, so taking twice adds nothing, and what was undone in between
+        is undone here.
+
+        Parameters
+        ----------
+        annotator : str, optional
+            Whose they are, whatever the file says.
+
+        Returns
+        -------
+        How many were added, and how many were there already.
+
+        Raises
+        ------
+        CryoalError
+            The file holds no statements, or none of its particles is here.
+        """
+        from cryoal.project import downloads  # which builds on this module
+
+        read = downloads.read_statements(path, annotator or "")
+        near = REATTACH * self._diameter
+        placed = downloads.place(read, self._particles, near)
+        if not placed.found:
+            raise CryoalError(
+                f"{path}: none of its particles is here (the first is {read[0].id!r}); "
+                "is it of another project?"
+            )
+        if placed.lost:
+            n = len(placed.lost)
+            log.warning("%s: %d statements left out, their particles are not here", path, n)
+        known = {label.statement for label in ledger.read_folder(self._layout.labels).statements}
+        fresh = [label for label in placed.found if label.statement not in known]
+        for who in sorted({label.annotator for label in fresh}):
+            mine = [label for label in fresh if label.annotator == who]
+            ledger.append(self._layout.ledger(who or default_annotator()), mine)
+        return len(fresh), len(placed.found) - len(fresh)
+
     def unite(self, other: Path) -> int:
         """Take over the statements of another project that this one lacks; how many there were.
 

@@ -1,0 +1,284 @@
+"""The label sheet: a queue as one HTML page that needs no other file, no network and no server."""
+
+import base64
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import zoom
+
+from cryoal.annotate.context import context, contrasts
+from cryoal.annotate.views import LOW_PASS, band_pass, orthogonal, stretched
+from cryoal.core.errors import CryoalError
+from cryoal.core.labels import JUNK, UNSURE
+from cryoal.core.version import __version__
+from cryoal.io.files import replacing
+from cryoal.project.project import Project
+from cryoal.project.selecting import Queue
+from cryoal.report.style import PALETTE
+
+#: Thickness of the slabs to choose from, in particle radii, and what they are called.
+SLABS = ((0.5, "half a radius"), (1.0, "one radius"), (2.0, "whole particle"))
+FIRST_SLAB = 1
+
+#: Width of the picture of the surroundings, in diameters, and its thickness, in radii.
+CONTEXT_DIAMETERS = 5.0
+CONTEXT_RADII = 1.0
+LARGEST_CONTEXT = 200
+
+#: JPEG quality of what is smooth, and of what is noise anyway: a third less for the same look.
+QUALITY, QUALITY_OF_NOISE = 85, 70
+
+#: How many of the model's guesses are shown when asked.
+GUESSES = 2
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What ``write_sheet`` wrote.
+
+    Attributes
+    ----------
+    path : Path
+    particles : int
+    bytes : int
+        Size of the file.
+    without_context : int
+        Particles whose tomogram could not be read, so that they stand alone.
+    """
+
+    path: Path
+    particles: int
+    bytes: int
+    without_context: int
+
+
+def write_sheet(
+    project: Project,
+    path: Path,
+    *,
+    annotator: str = "",
+    with_context: bool = True,
+    progress: Progress | None = None,
+) -> Sheet:
+    """Write the newest queue as a page on which to answer, whole or not at all.
+
+    Parameters
+    ----------
+    project : Project
+    path : Path
+    annotator : str
+        Name to begin with; it can be changed on the page.
+    with_context : bool
+        Show each particle in its tomogram as well.
+    progress : callable (done, total), optional
+
+    Raises
+    ------
+    CryoalError
+        There is no queue, a box is gone, or the file cannot be written.
+    """
+    queue = project.queue
+    if queue is None or not len(queue):
+        root = project.layout.root
+        raise CryoalError(f"{root}: nothing to ask about yet; run cryoal select {root} first")
+    items = _items(project, queue, with_context, progress)
+    data = {
+        "key": _key(project.layout.root),
+        "project": project.layout.root.resolve().name,
+        "round": project.newest_queue_number,
+        "annotator": annotator,
+        "classes": _classes(project, queue),
+        "palette": list(PALETTE),
+        "slabs": _slab_names(project),
+        "slab": FIRST_SLAB,
+        "filters": [f"{LOW_PASS:g} Å low-pass", "none"],
+        "radius": project.diameter / 2 / _extent(project),
+        "span": f"{CONTEXT_DIAMETERS * project.diameter / 10:.0f} nm wide",
+        "items": items,
+    }
+    text = render(data)
+    try:
+        with replacing(path) as file:
+            file.write(text)
+    except OSError as problem:
+        raise CryoalError(
+            f"{path}: the sheet cannot be written ({problem.strerror}); give a place that is yours"
+        ) from problem
+    alone = sum(item["context"] is None for item in items) if with_context else 0
+    return Sheet(path, len(items), len(text.encode()), alone)
+
+
+def render(data: dict[str, Any]) -> str:
+    """Page with these data in it; every name stays text wherever it stands.
+
+    The page's policy lets run the one script and apply the one style whose hashes it names, and
+    load nothing at all (https://www.w3.org/TR/CSP3/).
+    """
+    here = files("cryoal.annotate")
+    style = here.joinpath("sheet.css").read_text(encoding="utf-8")
+    script = here.joinpath("sheet.js").read_text(encoding="utf-8")
+    environment = Environment(loader=PackageLoader("cryoal.annotate", ""), autoescape=True)
+    return environment.get_template("sheet.html.jinja").render(
+        project=data["project"],
+        round=data["round"],
+        version=__version__,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        data=Markup(inert_json(data)),
+    )
+
+
+def inert_json(value: Any) -> str:
+    """JSON that no HTML parser can take for markup, whatever its strings hold.
+
+    Examples
+    --------
+    >>> "<" in inert_json("</script><b>"), json.loads(inert_json("</script><b>"))
+    (False, '</script><b>')
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def _items(
+    project: Project, queue: Queue, with_context: bool, progress: Progress | None
+) -> list[dict[str, Any]]:
+    """One entry a particle, in the order in which to ask."""
+    rows = project.particles.rows(queue.ids)
+    guesses = _guesses(project, queue)
+    controls = set(queue.controls)
+    kinds = contrasts(project)
+    items = []
+    for done, (name, row) in enumerate(zip(queue.ids, rows, strict=True), 1):
+        z, y, x = (f"{value:.3f}" for value in project.particles.position[row])
+        items.append(
+            {
+                "id": name,
+                "tomogram": str(project.particles.tomogram[row]),
+                **{"x": x, "y": y, "z": z},
+                "control": int(name in controls),
+                "guess": guesses.get(name, []),
+                "pictures": slab_pictures(project, name),
+                "context": _context(project, int(row), kinds) if with_context else None,
+            }
+        )
+        if progress is not None:
+            progress(done, len(queue))
+    return items
+
+
+def slab_pictures(project: Project, particle: str) -> list[list[str]]:
+    """JPEG in base64 of each slab and filter: xy, xz and yz side by side, one grey scale."""
+    geometry = project.subtomograms.geometry
+    box = project.subtomograms[[particle]][0]
+    radius = geometry.diameter / geometry.voxel_size / 2
+    filtered = band_pass(box, geometry.voxel_size, LOW_PASS)
+    return [
+        [
+            _jpeg(stretched(np.hstack(orthogonal(volume, radii * radius))), quality)
+            for volume, quality in ((filtered, QUALITY), (box, QUALITY_OF_NOISE))
+        ]
+        for radii, _ in SLABS
+    ]
+
+
+def _context(project: Project, row: int, kinds: dict[str, str]) -> dict[str, Any] | None:
+    """The particle in its tomogram; None where the tomogram is gone."""
+    name = str(project.particles.tomogram[row])
+    tomogram = project.tomograms.get(name)
+    if tomogram is None:
+        return None
+    try:
+        picture, (y, x) = context(
+            tomogram,
+            project.particles.position[row],
+            CONTEXT_DIAMETERS * project.diameter,
+            CONTEXT_RADII * project.diameter / 2,
+            contrast=kinds.get(name),
+            display=True,
+        )
+    except CryoalError:
+        return None
+    scale = min(1.0, LARGEST_CONTEXT / max(picture.shape))
+    smooth = band_pass(picture[None], tomogram.voxel_size, LOW_PASS)[0]
+    small = zoom(smooth, scale, order=1, grid_mode=True, mode="nearest") if scale < 1 else smooth
+    across = small.shape[0] / picture.shape[0], small.shape[1] / picture.shape[1]
+    return {
+        "source": _jpeg(stretched(small)),
+        "y": round((y + 0.5) * across[0] - 0.5, 2),
+        "x": round((x + 0.5) * across[1] - 0.5, 2),
+        "radius": round(project.diameter / 2 / tomogram.voxel_size * scale, 2),
+    }
+
+
+def _guesses(project: Project, queue: Queue) -> dict[str, list[tuple[str, float]]]:
+    """The model's likeliest classes of each particle, with their probabilities."""
+    predictions = project.predictions
+    if predictions is None or "teacher" not in predictions.probabilities:
+        return {}
+    guesses = {}
+    for name, row in zip(queue.ids, predictions.rows(queue.ids), strict=True):
+        if row >= 0:
+            p = predictions.teacher[row]
+            best = np.argsort(-p, kind="stable")[:GUESSES]
+            guesses[name] = [(predictions.classes[k], round(float(p[k]), 4)) for k in best]
+    return guesses
+
+
+def _classes(project: Project, queue: Queue) -> list[str]:
+    """Every class that was named so far; those that people said come first."""
+    said = sorted(set(project.labels.current().values()))
+    predictions = project.predictions
+    thought = [] if predictions is None else list(predictions.classes)
+    guessed = sorted(set(queue.table["cryoalPrediction"]) - {"none"})
+    names = dict.fromkeys([*said, *thought, *guessed])
+    return [name for name in names if name not in (JUNK, UNSURE)]
+
+
+def _slab_names(project: Project) -> list[str]:
+    voxel_size, radius = project.subtomograms.geometry.voxel_size, project.diameter / 2
+    thickness = [
+        (2 * math.floor(radii * radius / voxel_size / 2) + 1) * voxel_size for radii, _ in SLABS
+    ]
+    return [f"{name}, {a:.0f} Å" for (_, name), a in zip(SLABS, thickness, strict=True)]
+
+
+def _extent(project: Project) -> float:
+    """Width of a box, Angstrom."""
+    geometry = project.subtomograms.geometry
+    return geometry.box * geometry.voxel_size
+
+
+def _key(root: Path) -> str:
+    """What the answers are kept under in the browser: another project has another."""
+    return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _jpeg(picture: NDArray[np.float32], quality: int = QUALITY) -> str:
+    grey = Image.fromarray(np.round(picture * 255).astype(np.uint8))
+    buffer = io.BytesIO()
+    grey.save(buffer, "JPEG", quality=quality, optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
