@@ -21,11 +21,13 @@ COMMANDS = {
     "label": "cryoal.cli.label:label",
     "train": "cryoal.cli.rounds:train",
     "predict": "cryoal.cli.rounds:predict",
+    "pretrain": "cryoal.cli.pretrain:pretrain",
     "export": "cryoal.cli.export:export",
     "status": "cryoal.cli.status:status",
     "report": "cryoal.cli.status:report",
     "simulate": "cryoal.cli.simulate:simulate",
     "benchmark": "cryoal.cli.benchmark:benchmark",
+    "data": "cryoal.cli.data:data",
     "demo": "cryoal.cli.demo:demo",
     "doctor": "cryoal.cli.doctor:doctor",
 }
