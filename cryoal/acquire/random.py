@@ -1,4 +1,4 @@
-"""Chance: the baseline that is hard to beat, plain and stratified."""
+"""Choices without a model: chance, which is hard to beat, and the picker's own score."""
 
 import numpy as np
 
@@ -22,3 +22,9 @@ def stratified(pool: Pool, n: int, rng: np.random.Generator) -> Pick:
     scores = np.full(len(pool.labels), np.nan)
     scores[pool.candidates[order]] = np.linspace(1, 0, len(order))
     return Pick(take_in_order(pool, pool.candidates[order], n), scores)
+
+
+@acquisition("score", needs=("score",))
+def score(pool: Pool, n: int, rng: np.random.Generator) -> Pick:
+    """The picker's best first, by rank within tomogram and source: what a threshold keeps."""
+    return take_best(pool, pool.score_rank[pool.candidates], n, rng)

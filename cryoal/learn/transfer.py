@@ -40,6 +40,9 @@ class TransferOptions:
     ema_weight, ema_decay : float
         Weight of KL(p_EMA || p_T), with p_EMA from a moving average of the teacher's weights;
         0 is off.
+    average : bool
+        The student learns nothing: it *is* the moving average of the teacher, whose network it
+        must be (Wang et al., ICIP 2022, ask where the two disagree).
     """
 
     distance: str = "kl"
@@ -49,6 +52,7 @@ class TransferOptions:
     mutual: bool = False
     ema_weight: float = 0.0
     ema_decay: float = 0.999
+    average: bool = False
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -61,6 +65,11 @@ class TransferOptions:
             raise CryoalError(f"student_ce {self.student_ce}: a share, from 0 to 1")
         if self.temperature <= 0:
             raise CryoalError(f"transfer temperature {self.temperature}: must be above 0")
+        if self.average and (self.mutual or self.student_ce > 0 or self.where != "labelled"):
+            raise CryoalError(
+                "a student that is the teacher's moving average learns nothing itself: leave "
+                'mutual, student_ce and transfer_on as they are, or student_is = "pupil"'
+            )
 
 
 def divergence(target: Tensor, output: Tensor, distance: str, temperature: float = 1.0) -> Tensor:
@@ -101,10 +110,20 @@ class MovingAverage:
 
     Starting from the first weights would weigh the random initialisation; the decay therefore
     grows as (1 + t) / (10 + t) up to its value, with t counted from this object's making.
+
+    Parameters
+    ----------
+    network : Network
+    decay : float
+    into : Network, optional
+        What holds the trailing weights, built alike; default a copy.
     """
 
-    def __init__(self, network: Network, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+    def __init__(self, network: Network, decay: float, into: Network | None = None) -> None:
+        if into is None:
+            into = copy.deepcopy(network)
+        into.load_state_dict(network.state_dict())
+        self.network = into.eval().requires_grad_(False)
         self.decay = decay
         self.steps = 0
 
@@ -143,7 +162,11 @@ class KnowledgeTransfer:
         label_smoothing: float = 0.0,
     ) -> None:
         self.teacher, self.student, self.options = teacher, student, options
-        self.average = MovingAverage(teacher, options.ema_decay) if options.ema_weight > 0 else None
+        self.average: MovingAverage | None = None
+        if options.average:
+            self.average = MovingAverage(teacher, options.ema_decay, into=student)
+        elif options.ema_weight > 0:
+            self.average = MovingAverage(teacher, options.ema_decay)
         self._weights = class_weights
         self._smoothing = label_smoothing
 
@@ -171,8 +194,10 @@ class KnowledgeTransfer:
         """
         options = self.options
         teacher = self.teacher(labelled)[0].float()  # (B, C)
-        student = self.student(labelled)[0].float()
         task = self.task_loss(teacher, targets)
+        if options.average:
+            return self._consistent(task, labelled, teacher)
+        student = self.student(labelled)[0].float()
         pairs = [(teacher, student)] if options.where != "unlabelled" else []
         if options.where != "labelled":
             assert unlabelled is not None
@@ -186,10 +211,18 @@ class KnowledgeTransfer:
         if options.mutual:
             loss = loss + self._transfer([(s.detach(), t) for t, s in pairs])
         if self.average is not None:
-            with torch.no_grad():
-                trailing = self.average.network(labelled)[0].float()
-            loss = loss + options.ema_weight * divergence(trailing, teacher, "kl").mean()
+            loss, _ = self._consistent(loss, labelled, teacher)
         return loss, self._student_loss(pairs, student, targets)
+
+    def _consistent(self, loss: Tensor, labelled: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss with its consistency term, and the distance from the moving average."""
+        assert self.average is not None
+        with torch.no_grad():
+            trailing = self.average.network(labelled)[0].float()
+        distance = divergence(trailing, teacher, "kl").mean()
+        if self.options.ema_weight > 0:
+            loss = loss + self.options.ema_weight * distance
+        return loss, distance.detach()
 
     def student_loss(
         self, labelled: Tensor, targets: Tensor, unlabelled: Tensor | None = None

@@ -10,6 +10,9 @@ from cryoal.core.predictions import Predictions
 
 NAMES = acquisitions.names()
 
+#: Those that look at no probability.
+BEFORE_ANY_LABEL = {"random", "stratified", "score", "cold_start", "kmeans", "typiclust", "coreset"}
+
 
 def a_pool(n=400, *, twins=0, distance=0.0, seed=0, labelled=30):
     """Two tomograms, two sources; the last ``twins`` particles repeat the first ones."""
@@ -34,6 +37,7 @@ def a_pool(n=400, *, twins=0, distance=0.0, seed=0, labelled=30):
                 "student": p[1],
                 "previous": p[2],
                 "dropout": p,
+                "average": p[2],
                 "committee": p,
             },
             embedding=rng.normal(size=(n, 16)).astype(np.float32),
@@ -114,7 +118,7 @@ def test_before_the_first_label_it_answers_or_says_what_it_needs(name):
     pool = a_pool()
     nothing = Predictions(pool.predictions.ids, (), {}, pool.predictions.embedding)
     early = Pool(**{**vars(pool), "predictions": nothing})
-    if name in ("random", "stratified", "cold_start", "kmeans", "typiclust", "coreset"):
+    if name in BEFORE_ANY_LABEL:
         assert len(choose(name, early, 10).rows) == 10
     else:
         with pytest.raises(KeyError):

@@ -149,3 +149,36 @@ def test_consistency_pulls_the_teacher_towards_its_average(batch):
     with torch.no_grad():
         pair.average.network.head.bias += torch.tensor([3.0, 0.0, 0.0])
     assert pair.losses(*batch[:2])[0].item() > task
+
+
+def test_a_student_that_is_the_average_starts_as_the_teacher_and_trails_it(batch):
+    pair = a_pair(average=True, ema_decay=0.5)
+    _, distance = pair.losses(*batch[:2])
+    assert distance.item() == pytest.approx(0, abs=1e-5)
+    with torch.no_grad():
+        pair.teacher.head.bias += torch.tensor([3.0, 0.0, 0.0])
+    pair.teacher.eval()
+    loss, distance = pair.losses(*batch[:2])
+    t, s = (network(batch[0])[0] for network in (pair.teacher, pair.student))
+    assert distance.item() == pytest.approx(divergence(s, t, "kl").mean().item(), abs=1e-5)
+    assert loss.item() == pytest.approx(functional.cross_entropy(t, batch[1]).item(), abs=1e-5)
+    before = pair.student.head.bias.clone()
+    pair.average.update(pair.teacher)  # decay (1 + 0) / (10 + 0) = 0.1
+    moved = pair.student.head.bias - before
+    assert torch.allclose(moved, torch.tensor([2.7, 0.0, 0.0]), atol=1e-5)
+
+
+def test_a_labels_only_student_never_sees_the_teacher(batch):
+    pair = a_pair(student_ce=1.0)
+    before = pair.losses(*batch[:2])[1].item()
+    with torch.no_grad():
+        pair.teacher.head.bias += 3.0 * torch.arange(3)
+    assert pair.losses(*batch[:2])[1].item() == pytest.approx(before, abs=1e-5)
+    student = pair.student(batch[0])[0]
+    assert before == pytest.approx(functional.cross_entropy(student, batch[1]).item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("also", [{"mutual": True}, {"student_ce": 0.5}, {"where": "both"}])
+def test_an_average_that_should_learn_is_refused(also):
+    with pytest.raises(CryoalError, match="moving average"):
+        TransferOptions(average=True, **also)
