@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 #: In a data set's folder: sha256 and size of every file as it was fetched, and from where.
 FETCHED = "fetched.json"
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _ATTEMPTS, _PAUSE_SECONDS = 3, 1.0
 
@@ -222,7 +222,8 @@ class _Resuming:
             raise CryoalError(f"{url}: not an address that can be fetched") from problem
         except requests.exceptions.RequestException as problem:
             host = urlsplit(url).hostname
-            if part.exists() and part.stat().st_size > start:
+            begun = part.exists() and part.stat().st_size > start
+            if begun or isinstance(problem, requests.exceptions.ChunkedEncodingError):
                 raise _BrokenError(f"the connection to {host} broke") from problem
             raise _BrokenError(f"no connection to {host} ({_reason(problem)})") from problem
 

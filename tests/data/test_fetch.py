@@ -305,7 +305,7 @@ def test_fetch_and_verify_by_command(own, server, tmp_path):
 
 
 def test_failures_of_network_and_input_have_their_exit_codes(own, server, tmp_path):
-    server.breaks_after = [1000] * 3
+    server.breaks_after = [200_000] * 3
     outcome = cryoal("data", "fetch", own, "--to", tmp_path / "there")
     assert outcome.code == 1
     assert outcome.stderr.strip().splitlines()[-1].endswith("the same command goes on from there")
