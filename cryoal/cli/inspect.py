@@ -32,54 +32,81 @@ def inspect(
     relion_centre: str,
     diameter: float,
 ) -> None:
-    """Say what each FILE is: kind, dialect, unit and why, tomograms, voxel size, problems."""
+    """Say what each FILE is: kind, dialect, unit and why, tomograms, voxel size, problems.
+
+    A folder stands for its files, a project for itself.
+    """
     import json
 
     from cryoal.core.errors import CryoalError
-    from cryoal.io.inspect import inspect as look
-    from cryoal.io.paths import expand
+    from cryoal.io.inspect import look, look_in
     from cryoal.io.tomograms import read_tomograms
 
-    paths: list[Path] = []
-    for name in files:
-        there = Path(name).exists() or not any(sign in name for sign in "*?[")
-        paths += [Path(name)] if there else expand([name])
-    options: dict[str, Any] = {"unit": unit, "relion_centre": relion_centre}
-    facts = {path: look(path, **options) for path in paths}
-    sets = [str(p) for p, fact in facts.items() if fact["kind"] in ("tomogram", "tomogram_set")]
-    if tomograms or sets:
-        found = read_tomograms(tomograms or sets, voxel_size=voxel_size, need_volumes=False)
-        for path, fact in facts.items():
-            if fact["kind"] == "particles" and not fact["refused"]:
-                facts[path] = look(path, found, **options)
-                _placement(path, facts[path], found, options, diameter)
-    for fact in facts.values():
-        click.echo(json.dumps(fact) if as_json else _in_lines(fact))
-    refused = [fact["refused"] for fact in facts.values() if fact["refused"]]
+    paths, listed = _paths(files)
+    found = [look(path, unit=unit) for path in paths]
+    sets = [
+        str(one.path)
+        for one in found
+        if one.facts["kind"] in ("tomogram", "tomogram_set") and not one.facts["refused"]
+    ]
+    problem: CryoalError | None = None
+    if tomograms or (sets and any(one.listed for one in found)):
+        try:
+            known = read_tomograms(tomograms or sets, voxel_size=voxel_size, need_volumes=False)
+            for one in found:
+                look_in(one, known, relion_centre)
+                _placement(one, known, diameter)
+        except CryoalError as why:
+            problem = why
+    for one in found:
+        click.echo(json.dumps(one.facts) if as_json else _in_lines(one.facts))
+    # In a folder there may be anything; only what is damaged is worth an error.
+    refused = [
+        one.facts["refused"]
+        for one in found
+        if one.failed or (one.facts["refused"] and one.path not in listed)
+    ]
     if refused:
         raise CryoalError(refused[0])
+    if problem is not None:
+        raise problem
 
 
-def _placement(
-    path: Path,
-    fact: dict[str, Any],
-    tomograms: dict[str, Any],
-    options: dict[str, Any],
-    diameter: float,
-) -> None:
+def _paths(files: tuple[str, ...]) -> tuple[list[Path], set[Path]]:
+    """Files to look at, each once, and which of them were found in folders."""
+    from cryoal.core.errors import CryoalError
+    from cryoal.io.inspect import is_one, members
+    from cryoal.io.paths import expand
+
+    paths: dict[Path, None] = {}
+    listed: set[Path] = set()
+    for name in files:
+        path = Path(name)
+        if path.is_dir() and not is_one(path):
+            inside = members(path)
+            listed.update(inside)
+            paths.update(dict.fromkeys(inside))
+        elif path.exists() or not any(sign in name for sign in "*?["):
+            paths[path] = None
+        else:
+            paths.update(dict.fromkeys(expand([name])))
+    if not paths:
+        raise CryoalError(f"{files[0]}: there are no files in this folder")
+    return list(paths), listed
+
+
+def _placement(one: Any, tomograms: dict[str, Any], diameter: float) -> None:
     """Add whether particles are where the list says, from the mean box of each tomogram."""
     from cryoal.data.placement import placements
-    from cryoal.io.particles import read_all
 
-    if fact["refused"]:
+    if one.particles is None or one.facts["refused"]:
         return
-    particles = read_all([path], tomograms, check_inside=False, **options).particles
-    found = placements(particles, tomograms, diameter)
-    fact["contrast"] = {
+    found = placements(one.particles, tomograms, diameter)
+    one.facts["contrast"] = {
         name: f"{where.contrast or 'undecided'} (z {where.given.z:+.1f})"
         for name, where in found.items()
     }
-    fact["problems"] += [f"{name}: {p.problem}" for name, p in found.items() if p.problem]
+    one.facts["problems"] += [f"{name}: {p.problem}" for name, p in found.items() if p.problem]
 
 
 def _in_lines(fact: dict[str, Any]) -> str:

@@ -121,6 +121,8 @@ class Picks:
         Unit of ``origin_xyz``; NaN stands for the unit of ``xyz``.
     stated_voxel : (N,) float64, Angstrom, optional
         Voxel size of the volume that ``voxel`` coordinates count in, as the file states it.
+    stated_in_names : bool
+        It stands in the tomograms' names, so it is that of the very volume that was picked in.
     numbered : bool
         Tomograms are named by numbers only.
     from_middle : bool
@@ -153,6 +155,7 @@ class Picks:
     id: NDArray[np.str_] | None = None
     blocks: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     stated_voxel: NDArray[np.float64] | None = None
+    stated_in_names: bool = False
     numbered: bool = False
     from_middle: bool = False
     remarks: tuple[str, ...] = ()
@@ -248,6 +251,11 @@ def numbers(
                 f"{str(table[column].iloc[bad[0]])!r}, a number was expected"
             )
     return values
+
+
+def within_one(xyz: NDArray[np.float64]) -> bool:
+    """Whether coordinates can be fractions of a volume: all from 0 to 1, not all whole."""
+    return bool(xyz.min() >= 0 and xyz.max() <= 1 and (xyz % 1 != 0).any())
 
 
 def scores_of(table: pd.DataFrame, path: Path) -> tuple[NDArray[np.float64] | None, str]:

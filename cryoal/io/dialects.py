@@ -12,6 +12,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.axes import names_axis
 from cryoal.io.base import formats
 from cryoal.io.names import file_stem, series_name, without_pixel_size
 from cryoal.io.placing import centre_of
@@ -19,10 +20,12 @@ from cryoal.io.relion_columns import (
     ANGLES,
     CENTRED,
     CORNER,
+    LCC,
     ORIGIN_ANGSTROM,
     ORIGIN_PIXELS,
     SUBTOMOGRAM_ANGLES,
     WARP_M,
+    of_warp,
     particle_block,
 )
 from cryoal.io.relion_star import optics_rows
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 
 STAR_DIALECTS = ("relion3", "relion31", "relion4", "relion5", "warp", "pytom")
 _UNBINNED = "rlnTomoTiltSeriesPixelSize"
+_IMAGE_SIZES = ["rlnImagePixelSize", "rlnPixelSize", "rlnMagnification", "rlnDetectorPixelSize"]
 #: Columns that say where and how turned in one dialect and would contradict another.
 _PLACING = {*CENTRED, *CORNER, *WARP_M, *ORIGIN_ANGSTROM, *ORIGIN_PIXELS}
 
@@ -68,19 +72,25 @@ def as_dialect(
     if missing:
         raise CryoalError(f"no tomogram {missing[0]!r} is given, so its particles cannot be placed")
     table = particles.table if len(particles.table) else pd.DataFrame(index=range(len(particles)))
-    elsewhere = _PLACING | _foreign_placing(particles.dialect)
+    elsewhere = _PLACING | _foreign_placing(particles)
     kept = table.drop(columns=[c for c in table if c in elsewhere])
     kept, optics = _grouped(kept, particles.blocks.get("optics", pd.DataFrame()))
     new: dict[str, list[str]] = {}
     if dialect in ("relion4", "relion5"):
-        new["rlnTomoName"] = _names(table, "rlnTomoName", particles)
-        kept, optics = _tomo_optics(kept, optics, particles, tomograms, needed=dialect == "relion4")
+        new["rlnTomoName"] = _tomo_names(table, particles)
+        if dialect == "relion4" and new["rlnTomoName"][:1] and of_warp(pd.DataFrame(new)):
+            # Beside such a name the size of the images would be taken for the coordinates' unit.
+            kept = kept.drop(columns=[c for c in _IMAGE_SIZES if c in kept])
+            optics = optics.drop(columns=[c for c in _IMAGE_SIZES if c in optics])
+        # rlnLCCmax without optics would be taken for pytom-match-pick's own.
+        needed = dialect == "relion4" or any(c in kept for c in LCC)
+        kept, optics = _tomo_optics(kept, optics, particles, tomograms, needed=needed)
     else:
         kept = _fold_optics(kept, optics) if dialect != "relion31" else kept
         spare = [*SUBTOMOGRAM_ANGLES, "rlnTomoName", _UNBINNED]
-        if dialect == "warp":
+        if dialect in ("warp", "pytom"):
             # These would be taken for the unit of the coordinates.
-            spare += ["rlnImagePixelSize", "rlnMagnification", "rlnDetectorPixelSize"]
+            spare += _IMAGE_SIZES
         kept = kept.drop(columns=[c for c in spare if c in kept])
         new["rlnMicrographName"] = _micrograph_names(particles, dialect)
         if dialect == "relion31":
@@ -101,11 +111,13 @@ def as_dialect(
     )
 
 
-def _foreign_placing(dialect: str) -> frozenset[str]:
+def _foreign_placing(particles: ParticleSet) -> frozenset[str]:
     """Columns of another program's table that would say where particles lie in its own way."""
-    if dialect in STAR_DIALECTS or dialect not in formats.names():
+    if particles.dialect in STAR_DIALECTS or particles.dialect not in formats.names():
         return frozenset()
-    return formats.get(dialect).placing
+    if particles.dialect == "csv":
+        return frozenset(str(c) for c in particles.table if names_axis(str(c)))
+    return formats.get(particles.dialect).placing
 
 
 def _grouped(kept: pd.DataFrame, optics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -121,21 +133,37 @@ def _text(values: NDArray[np.float64]) -> list[str]:
     return [f"{value:.6f}" for value in values]
 
 
-def _names(table: pd.DataFrame, column: str, particles: ParticleSet) -> list[str]:
-    names: list[str] = list(table.get(column, particles.tomogram))
-    return names
+def _tomo_names(table: pd.DataFrame, particles: ParticleSet) -> list[str]:
+    """Names for rlnTomoName: as they were, unless they were Warp's and the tomograms' are not."""
+    if "rlnTomoName" in table and not of_warp(table):
+        return list(table["rlnTomoName"])
+    return list(map(str, particles.tomogram.tolist()))
 
 
 def _micrograph_names(particles: ParticleSet, dialect: str) -> list[str]:
     """Names for rlnMicrographName.
 
-    A pixel size in the name would make a reader doubt the unit (``relion_star.tell_unit``).
+    A pixel size in the name would make a reader doubt the unit (``relion_columns.tell_unit``). Two
+    tomograms never get one name: where shortening would give them one, they keep their own.
     """
+    names = dict.fromkeys(particles.tomogram.tolist())
     if dialect == "warp":
-        return [f"{series_name(name)}.tomostar" for name in particles.tomogram.tolist()]
-    if dialect == "pytom":
-        return list(map(str, particles.tomogram))
-    return [without_pixel_size(file_stem(name)) for name in particles.tomogram.tolist()]
+        short = {name: f"{series_name(name)}.tomostar" for name in names}
+        if len(set(short.values())) < len(short):
+            short = {name: f"{file_stem(name)}.tomostar" for name in names}
+    elif dialect == "pytom":
+        short = {name: name.removesuffix(".tomostar") for name in names}
+    else:
+        short = {name: without_pixel_size(file_stem(name)) for name in names}
+        if len(set(short.values())) < len(short):
+            short = {name: name for name in names}
+    if len(set(short.values())) < len(short):
+        twice = next(s for s in short.values() if list(short.values()).count(s) > 1)
+        raise CryoalError(
+            f"two tomograms would both be called {twice!r} in {dialect}; give their files "
+            "different names"
+        )
+    return [short[name] for name in particles.tomogram.tolist()]
 
 
 def _per_tomogram(particles: ParticleSet, value: Mapping[str, float]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from cryoal.io.base import Content, Format, Picks, formats, is_number, numbers
 from cryoal.io.classes import class_numbers
 from cryoal.io.files import replacing
 from cryoal.io.numbering import number_names, numbered_tomograms, write_map
+from cryoal.io.voxel_size import believable
 
 _WIDTH = range(26, 43)
 _WRITTEN = 35
@@ -54,7 +55,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
     score = values[:, _CC]
     scored = bool(np.nan_to_num(score).any())
     size = values[:, _VOXEL_SIZE] if width > _VOXEL_SIZE else np.zeros(len(values))
-    stated = np.where(size > 0, size, np.nan)
+    stated = np.array([value if believable(value) else np.nan for value in size.tolist()])
     return Picks(
         path=path,
         dialect="dynamo",

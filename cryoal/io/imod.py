@@ -19,6 +19,9 @@ from cryoal.io.base import Content, Format, NotParticlesError, Picks, formats
 _ID = b"IMODV1."
 _HEADER, _OBJECT, _POINT = 240, 176, 12
 _PLACE = ["x", "y", "z"]
+#: Where xmax, ymax, zmax, the number of objects and the flags stand; the flag of a model that was
+#: written while Y and Z were exchanged (``IMODF_FLIPYZ``, IMOD ``imodel.h``).
+_LIMITS, _FLIPPED = 136, 1 << 16
 
 
 def _recognise(content: Content) -> int:
@@ -40,12 +43,17 @@ def _read(content: Content, unit: str | None = None) -> Picks:
             "with 'model2point'"
         )
     raw = path.read_bytes()
+    if len(raw) < _HEADER:
+        raise CryoalError(f"{path}: shorter than the header of an IMOD model; cut off?")
     xyz, numbered = _points(content, raw)
     if not len(xyz):
         raise CryoalError(f"{path}: this IMOD model has no points")
     bad = np.flatnonzero(~np.isfinite(xyz).all(axis=1))
     if len(bad):
         raise CryoalError(f"{path}, point {bad[0] + 1}: not a number")
+    *limits, _, flags = struct.unpack_from(">4iI", raw, _LIMITS)
+    if flags & _FLIPPED:
+        xyz = xyz[:, [0, 2, 1]]
     table = pd.DataFrame(
         {
             "object": [str(n) for n in numbered[:, 0]],
@@ -54,7 +62,6 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         },
         dtype=str,
     )
-    limits = struct.unpack_from(">3i", raw, 8 + 128)
     remarks = []
     outside = int(((xyz < -0.5) | (xyz > np.array(limits) + 0.5)).any(axis=1).sum())
     if outside and all(side > 0 for side in limits):

@@ -1,26 +1,62 @@
 """What a file is, as far as it can be told without reading its volume."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, Format, Picks, formats, recognised
-from cryoal.io.mrc import read_header
-from cryoal.io.names import file_stem, match_names, pixel_size_in_name
-from cryoal.io.particles import read_all
+from cryoal.io.base import Content, NotParticlesError, formats, recognised
+from cryoal.io.inspect_particles import about_particles, placed_facts
+from cryoal.io.listing import Listed, open_list
+from cryoal.io.names import file_stem
 from cryoal.io.paths import is_star, resolve
-from cryoal.io.placing import share_inside
-from cryoal.io.tomograms import TILT_COLUMNS, read_tomograms, tomogram_rows
-from cryoal.io.voxel_size import resolve_voxel_size
+from cryoal.io.places import voxel_size_in_path
+from cryoal.io.star import BrokenStarError
+from cryoal.io.tilts import tilt_series
+from cryoal.io.tomograms import read_tomograms, tomogram_rows
+from cryoal.io.volumes import ENDINGS, is_zarr, read_header
+from cryoal.io.voxel_size import believable, resolve_voxel_size
 
 KINDS = ("particles", "tomogram", "tomogram_set", "optimisation_set", "tilt_series", "stack",
          "project", "unknown")  # fmt: skip
-VOLUMES = (".mrc", ".rec", ".map", ".mrcs", ".st", ".ali", ".preali")
+_TILT_STACKS = (".st", ".ali", ".preali")
+
+
+@dataclass
+class Look:
+    """A file that was looked at once: what is known of it, and its particles where it has any.
+
+    Attributes
+    ----------
+    facts : dict
+        As ``inspect`` returns it.
+    particles : ParticleSet, optional
+        Once they have been placed in tomograms.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+    listed: Listed | None = field(default=None, repr=False)
+    particles: ParticleSet | None = field(default=None, repr=False)
+
+    def refuse(self, problem: Exception) -> None:
+        """Note why this file would be refused."""
+        words = (
+            f"{self.path}: cannot be read ({problem.strerror})"
+            if isinstance(problem, OSError)
+            else str(problem)
+        )
+        self.facts["refused"] = words
+        self.facts["problems"].append(words)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is damaged: its kind or dialect is known, and it is refused."""
+        named = self.facts["kind"] != "unknown" or self.facts["dialect"] is not None
+        return self.facts["refused"] is not None and named
 
 
 def inspect(
@@ -46,9 +82,18 @@ def inspect(
         Always ``file``, ``kind`` (one of ``KINDS``), ``dialect``, ``unit``, ``n_particles``,
         ``tomograms`` (names), ``voxel_size`` (Angstrom) and ``problems`` (sentences), each None
         or empty where it does not apply; ``refused`` is the sentence that an error would say, or
-        None. Particles add ``evidence``, ``ranges`` (as written, xyz), ``score``, ``duplicates``
-        and, with tomograms, ``inside`` (share) and ``unmatched`` (name to count).
+        None. ``voxel_sizes`` names each place that claims one, ``voxel_sizes_agree`` whether they
+        do. Particles add ``evidence``, ``ranges`` (as written, xyz), ``score``, ``duplicates``
+        and, with tomograms, what ``inspect_particles.placed_facts`` says.
     """
+    found = look(path, unit=unit)
+    if tomograms is not None:
+        look_in(found, tomograms, relion_centre)
+    return found.facts
+
+
+def look(path: str | Path, *, unit: str | None = None) -> Look:
+    """Open a file once and say what it is; ``look_in`` goes on from there."""
     path = Path(path)
     facts: dict[str, Any] = {
         "file": str(path),
@@ -61,47 +106,99 @@ def inspect(
         "problems": [],
         "refused": None,
     }
+    found = Look(path, facts)
     try:
-        _look(path, facts, tomograms, unit, relion_centre)
+        _look(found, unit)
+    except BrokenStarError as problem:
+        _name_what_is_left(found, problem)
+        found.refuse(problem)
+    except (CryoalError, OSError) as problem:
+        if isinstance(problem, NotParticlesError):
+            facts["kind"] = "unknown"
+        found.refuse(problem)
+    return found
+
+
+def look_in(found: Look, tomograms: Mapping[str, Tomogram], relion_centre: str = "half") -> None:
+    """Place the particles of a file in tomograms and add what that tells."""
+    if found.listed is None or found.facts["refused"]:
+        return
+    try:
+        found.particles = placed_facts(found.listed, tomograms, relion_centre, found.facts)
     except CryoalError as problem:
-        facts["refused"] = str(problem)
-        facts["problems"].append(str(problem))
-    except OSError as problem:
-        facts["refused"] = f"{path}: cannot be read ({problem.strerror})"
-        facts["problems"].append(facts["refused"])
-    return facts
+        found.refuse(problem)
 
 
-def _look(
-    path: Path,
-    facts: dict[str, Any],
-    tomograms: Mapping[str, Tomogram] | None,
-    unit: str | None,
-    relion_centre: str,
-) -> None:
+def members(folder: Path) -> list[Path]:
+    """What is looked at one by one in a folder: files, and folders that are one thing.
+
+    Hidden files are passed over; a project and a zarr folder are one thing each.
+    """
+    if is_one(folder):
+        return [folder]
+    found: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        found += members(path) if path.is_dir() else [path]
+    return found
+
+
+def is_one(folder: Path) -> bool:
+    """Whether a folder is a project or a zarr volume."""
+    return (folder / "cryoal.toml").exists() or is_zarr(folder)
+
+
+def _look(found: Look, unit: str | None) -> None:
+    path, facts = found.path, found.facts
     if not path.exists():
         raise CryoalError(f"{path}: no such file; the current folder is {Path.cwd()}")
     if path.is_dir():
-        if not (path / "cryoal.toml").exists():
+        if is_zarr(path):
+            _look_at_volume(path, facts)
+        elif (path / "cryoal.toml").exists():
+            facts["kind"] = "project"
+        else:
             raise CryoalError(f"{path}: a folder without cryoal.toml, so no project")
-        facts["kind"] = "project"
         return
     content = Content(path)
-    if path.suffix.lower() in VOLUMES and not is_star(path):
-        _look_at_volume(path, facts)
+    if content.head.startswith(b"MATLAB 5.0 MAT-file"):
+        raise CryoalError(
+            f"{path}: a MATLAB file (emClarity and others), which is not read here; write its "
+            "particles as a Dynamo table, a motive list or text with x y z"
+        )
+    if content.head and content.blocks and _look_at_other_star(content, facts):
         return
-    if content.blocks and _look_at_other_star(content, facts):
+    series = tilt_series(content) if content.head else None
+    if series is not None:
+        facts["kind"] = "tilt_series"
+        facts.update(series)
         return
     try:
         form = recognised(content)
     except CryoalError:
-        if b"\0" not in content.head:
+        by_name = path.name.lower().endswith(ENDINGS) and not is_star(path)
+        if b"\0" not in content.head and not by_name:
             raise
-        _look_at_volume(path, facts)  # an MRC file by another name, or an error that says so
+        _look_at_volume(path, facts)  # or an error that says what it is
         return
     facts["kind"] = "particles"
     facts["dialect"] = form.name
-    _look_at_particles(form, content, facts, tomograms, unit, relion_centre)
+    found.listed = open_list(path, unit)
+    about_particles(found.listed.picks, facts)
+
+
+def _name_what_is_left(found: Look, problem: BrokenStarError) -> None:
+    """Name the dialect of a damaged STAR file from what stood before the damage."""
+    content = Content(found.path)
+    content.__dict__["blocks"] = problem.blocks  # what the cached property would hold
+    try:
+        if _look_at_other_star(content, found.facts):
+            return
+        found.facts["dialect"] = recognised(content).name
+        found.facts["kind"] = "particles"
+    except CryoalError:
+        return
 
 
 def _look_at_volume(path: Path, facts: dict[str, Any]) -> None:
@@ -110,7 +207,9 @@ def _look_at_volume(path: Path, facts: dict[str, Any]) -> None:
     facts["dtype"] = header.dtype.name
     facts["problems"] += header.remarks
     name = path.suffix.lower()
-    if name in (".st", ".ali", ".preali"):
+    claims = {"its name": voxel_size_in_path(str(path)), "its header": header.voxel_size or None}
+    facts["voxel_sizes"] = {place: size for place, size in claims.items() if size}
+    if name in _TILT_STACKS:
         facts["kind"] = "tilt_series"
     elif header.volumes > 1 or name == ".mrcs":
         facts["kind"] = "stack"
@@ -122,8 +221,16 @@ def _look_at_volume(path: Path, facts: dict[str, Any]) -> None:
         facts["tomograms"] = [file_stem(str(path))]
     if not header.cubic:
         facts["problems"].append("its voxels are not cubes by the header")
-    claims = {"its name": pixel_size_in_name(str(path))}
-    facts["voxel_size"] = resolve_voxel_size(claims, header.voxel_size, str(path), None)
+    if header.voxel_size and not believable(header.voxel_size):
+        facts["problems"].append(
+            f"its header says {header.voxel_size:g} A, which programs write without measuring"
+        )
+    sizes = [size for size in (claims["its name"],) if size]
+    sizes += [header.voxel_size] if believable(header.voxel_size) else []
+    if len(sizes) > 1:
+        facts["voxel_sizes_agree"] = abs(sizes[0] - sizes[1]) <= 0.01 * sizes[0]
+    named = {"its name": claims["its name"]}
+    facts["voxel_size"] = resolve_voxel_size(named, header.voxel_size, str(path), None)
 
 
 def _look_at_other_star(content: Content, facts: dict[str, Any]) -> bool:
@@ -138,93 +245,32 @@ def _look_at_other_star(content: Content, facts: dict[str, Any]) -> bool:
                 if resolve(file, content.path) is None:
                     facts["problems"].append(f"{column} names {file}, which is not there")
             return True
-        if any(c in block for c in TILT_COLUMNS) and "rlnTomoName" not in block:
-            facts["kind"] = "tilt_series"
-            angles = pd.to_numeric(block[next(c for c in TILT_COLUMNS if c in block)])
-            facts["tilt_range"] = [float(angles.min()), float(angles.max())]
-            return True
+    series = tilt_series(content)
+    if series is not None:
+        facts["kind"] = "tilt_series"
+        facts.update(series)
+        return True
     try:
         rows = tomogram_rows(content.blocks, content.path)
     except CryoalError:
         return False
     facts["kind"] = "tomogram_set"
     facts["tomograms"] = [row["rlnTomoName"] for row in rows]
+    if not rows:
+        raise CryoalError(f"{content.path}: it lists no tomograms")
     try:
         found = read_tomograms([content.path])
     except CryoalError as problem:
         facts["problems"].append(str(problem))
         found = read_tomograms([content.path], need_volumes=False)
     sizes = {name: tomogram.voxel_size for name, tomogram in found.items()}
-    one = len(set(sizes.values())) == 1
+    one = len({round(size, 4) for size in sizes.values()}) == 1
     facts["voxel_size"] = next(iter(sizes.values())) if one else None
+    facts["voxel_sizes_agree"] = one
     if not one:
         facts["voxel_sizes"] = sizes
+    facts["shapes"] = {name: list(tomogram.shape) for name, tomogram in found.items()}
     return True
-
-
-def _look_at_particles(
-    form: Format,
-    content: Content,
-    facts: dict[str, Any],
-    tomograms: Mapping[str, Tomogram] | None,
-    unit: str | None,
-    relion_centre: str,
-) -> None:
-    picks = form.read(content, unit)
-    facts["unit"] = picks.unit
-    facts["evidence"] = picks.evidence
-    facts["n_particles"] = len(picks)
-    names = picks.tomogram
-    facts["tomograms"] = [] if names is None else np.unique(names).tolist()
-    facts["ranges"] = {
-        axis: [float(picks.xyz[:, i].min()), float(picks.xyz[:, i].max())]
-        for i, axis in enumerate("xyz")
-    }
-    facts["score"] = picks.score_name or None
-    facts["duplicates"] = _duplicates(picks)
-    if facts["duplicates"]:
-        facts["problems"].append(f"{facts['duplicates']} particles repeat the position of another")
-    if names is None:
-        facts["problems"].append("it names no tomograms")
-    if picks.pixel_size is not None and picks.unit in ("unbinned_pixel", "output_pixel"):
-        stated = picks.pixel_size[np.isfinite(picks.pixel_size)]
-        if len(stated):
-            facts["pixel_size"] = float(stated[0])
-    if tomograms is not None:
-        _place(content, picks, facts, tomograms, unit, relion_centre)
-
-
-def _duplicates(picks: Picks) -> int:
-    """Rows whose tomogram and coordinates (with their origins) stand in an earlier row."""
-    origin = 0.0 if picks.origin_xyz is None else picks.origin_xyz
-    rows = pd.DataFrame(np.hstack([picks.xyz, picks.xyz * 0 + origin]))
-    rows["tomogram"] = "" if picks.tomogram is None else picks.tomogram
-    return int(rows.duplicated().sum())
-
-
-def _place(
-    content: Content,
-    picks: Picks,
-    facts: dict[str, Any],
-    tomograms: Mapping[str, Tomogram],
-    unit: str | None,
-    relion_centre: str,
-) -> None:
-    """Add what only the tomograms can tell; raises as reading these particles would."""
-    if picks.tomogram is not None:
-        match = match_names(picks.tomogram.tolist(), tomograms)
-        facts["unmatched"] = {n: int((picks.tomogram == n).sum()) for n in match.missing}
-        if match.missing:
-            facts["problems"].append(match.complaint())
-    options: dict[str, Any] = {"unit": unit, "relion_centre": relion_centre}
-    particles = read_all([content.path], tomograms, check_inside=False, **options).particles
-    facts["inside"] = share_inside(particles.position, particles.tomogram, tomograms)
-    sizes = {tomograms[name].voxel_size for name in np.unique(particles.tomogram).tolist()}
-    facts["voxel_size"] = sizes.pop() if len(sizes) == 1 else None
-    if facts["inside"] < 1:
-        facts["problems"].append(f"{1 - facts['inside']:.1%} of its positions lie outside")
-    if facts["inside"] <= 0.5:
-        read_all([content.path], tomograms, **options)
 
 
 def dialects() -> list[str]:

@@ -41,8 +41,8 @@ def positions(
             scale = np.ones((len(rows), 1))
         else:
             scale = _angstrom_per_unit(picks, tomogram, pixel)
-            if picks.unit == "voxel" and picks.stated_voxel is not None:
-                scale = _picked_elsewhere(picks, tomogram, picks.stated_voxel[rows])
+            if picks.unit == "voxel":
+                scale = _picked_elsewhere(picks, tomogram, rows)
             there = picks.xyz[rows] * scale
             if picks.from_middle:
                 there = there + _middle_voxel(tomogram, picks)
@@ -84,17 +84,36 @@ def _angstrom_per_unit(
 
 
 def _picked_elsewhere(
-    picks: Picks, tomogram: Tomogram, stated: NDArray[np.float64]
+    picks: Picks, tomogram: Tomogram, rows: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Angstrom per voxel where a list was picked in a volume of another voxel size: (n, 1)."""
+    """Angstrom per voxel where a list states another voxel size than its tomogram has: (n, 1).
+
+    It was picked in a volume of another binning if that size stands in the tomograms' names, or is
+    the tomogram's times or over a whole number and puts no more positions outside. Any other size
+    is taken for a mistake: pickers write what an MRC header said, and headers are often wrong.
+    """
     own = tomogram.voxel_size
+    stated = np.full(len(rows), np.nan)
+    if picks.stated_voxel is not None:
+        stated = picks.stated_voxel[rows]
     other = np.isfinite(stated) & (np.abs(stated - own) > 0.01 * own)
-    if other.any():
-        log.warning(
-            "%s: it was picked in voxels of %g A, tomogram %s has %g A; taken as what it says",
-            picks.path, stated[other][0], tomogram.name, own,
-        )  # fmt: skip
-    return np.where(other, stated, own)[:, None]
+    if not other.any():
+        return np.full((len(rows), 1), own)
+    size = float(stated[other][0])
+    ratio = max(size / own, own / size)
+    binned = round(ratio) >= 2 and abs(ratio - round(ratio)) <= 0.01 * ratio
+    shape = np.array(tomogram.shape[::-1])
+    if binned and shape.all():
+        voxels = picks.xyz[rows]
+        inside = [np.all(voxels * scale < shape, axis=1).mean() for scale in (size / own, 1.0)]
+        binned = inside[0] >= inside[1]
+    believed = picks.stated_in_names or binned
+    log.warning(
+        "%s: it states voxels of %g A, tomogram %s has %g A; %s", picks.path, size, tomogram.name,
+        own, "positions are scaled to that" if believed else
+        "counted in the tomogram's: if it was picked in another volume, give that one",
+    )  # fmt: skip
+    return np.where(other, stated, own)[:, None] if believed else np.full((len(rows), 1), own)
 
 
 def _middle_voxel(tomogram: Tomogram, picks: Picks) -> NDArray[np.float64]:

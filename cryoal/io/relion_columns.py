@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryoal.io.base import numbers
+from cryoal.io.base import numbers, within_one
 from cryoal.io.names import pixel_size_in_name
 from cryoal.io.star import Blocks
 
@@ -53,7 +53,7 @@ def dialect_of(blocks: Blocks) -> str | None:
         # Refused by read_relion, which says why.
         return ("relion31" if optics else "relion3") if is_flat(blocks) else None
     table = blocks[name]
-    if any(column in table for column in LCC):
+    if of_pytom(blocks, table):
         return "pytom"
     if all(c in table for c in WARP_M) or (
         of_warp(table) and not _exported_for_relion_3(table, optics=optics)
@@ -79,6 +79,16 @@ def has_optics(blocks: Mapping[str, pd.DataFrame]) -> bool:
 def is_flat(blocks: Mapping[str, pd.DataFrame]) -> bool:
     """Whether these are particles of single images: x and y, no z."""
     return any("rlnCoordinateX" in b and "rlnCoordinateZ" not in b for b in blocks.values())
+
+
+def of_pytom(blocks: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> bool:
+    """Whether pytom-match-pick wrote it: its score, in one table without optics.
+
+    Its columns travel: a list converted for another program keeps rlnLCCmax, and has that
+    program's own marks beside it.
+    """
+    travelled = has_optics(blocks) or "general" in blocks or "rlnMagnification" in table
+    return any(c in table for c in LCC) and not travelled and not of_warp(table)
 
 
 def of_warp(table: pd.DataFrame) -> bool:
@@ -116,18 +126,33 @@ def stated_voxel_size(
     rlnDetectorPixelSize without a magnification (pytom-match-pick, MTFit: Angstrom here), then
     rlnPixelSize beside rlnTomoName (TOMOMAN), then ``_10.00Apx`` in the tomogram's name (Warp).
     """
+    size = _in_columns(table, optics)
+    return np.where(np.isfinite(size), size, voxel_size_in_names(table))
+
+
+def voxel_size_in_names(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Voxel size in the name of each particle's tomogram: (N,), Angstrom; NaN without one."""
+    named = next((c for c in TOMOGRAM_NAMES if c in table), None)
+    if named is None:
+        return np.full(len(table), np.nan)
+    sizes = {n: pixel_size_in_name(n) or np.nan for n in table[named].unique()}
+    return np.asarray(table[named].map(sizes), dtype=np.float64)
+
+
+def _in_columns(
+    table: pd.DataFrame, optics: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
     size = np.where(np.isfinite(optics["rlnMagnification"]), np.nan, optics["rlnDetectorPixelSize"])
     if "rlnTomoName" in table:
         size = np.where(np.isfinite(size), size, optics["rlnPixelSize"])
-    named = next((c for c in TOMOGRAM_NAMES if c in table), None)
-    if named is not None and not np.isfinite(size).all():
-        sizes = {n: pixel_size_in_name(n) or np.nan for n in table[named].unique()}
-        size = np.where(np.isfinite(size), size, table[named].map(sizes))
     return np.asarray(size, dtype=np.float64)
 
 
 def tell_unit(
-    block: str, table: pd.DataFrame, optics: Mapping[str, NDArray[np.float64]], path: Path
+    blocks: Mapping[str, pd.DataFrame],
+    block: str,
+    optics: Mapping[str, NDArray[np.float64]],
+    path: Path,
 ) -> tuple[str, str]:
     """Unit of the coordinates and the evidence for it, in a fixed order of precedence.
 
@@ -137,18 +162,19 @@ def tell_unit(
     Parameters
     ----------
     block : str
-        Name of the table's block.
+        Name of the particles' block.
     optics : mapping of label to (N,) float64
         Pixel sizes of every particle, NaN where unknown.
     """
+    table = blocks[block]
     if all(c in table for c in CENTRED):
         return "centred_angstrom", "columns rlnCenteredCoordinateX/Y/ZAngst"
     if all(c in table for c in WARP_M):
         return "angstrom", "columns wrpCoordinateX1/Y1/Z1 (M)"
-    if any(column in table for column in LCC):
+    if of_pytom(blocks, table):
         return "voxel", "column rlnLCCmax (pytom-match-pick counts voxels of the searched volume)"
     xyz = numbers(table, CORNER, path)
-    if xyz.min() >= 0 and xyz.max() <= 1 and (xyz % 1 != 0).any():
+    if within_one(xyz):
         return "fraction", "all coordinates lie between 0 and 1 (Warp's template matching)"
     image = image_pixel_size(optics)
     known = bool(np.isfinite(image).all())

@@ -31,6 +31,7 @@ from cryoal.io.relion_columns import (
     particle_blocks,
     stated_voxel_size,
     tell_unit,
+    voxel_size_in_names,
 )
 from cryoal.io.star import Blocks, write_star
 
@@ -55,7 +56,7 @@ def read_relion(content: Content, unit: str | None = None) -> Picks:
         raise CryoalError(f"{path}: block 'data_{name}' holds no particles")
     table = blocks[name]
     optics = _per_particle(blocks, table, path)
-    told, evidence = tell_unit(name, table, optics, path)
+    told, evidence = tell_unit(blocks, name, optics, path)
     unit, evidence = (unit, "given by --unit") if unit else (told, evidence)
     columns = _coordinate_columns(table, unit)
     xyz = numbers(table, columns, path)
@@ -89,6 +90,7 @@ def read_relion(content: Content, unit: str | None = None) -> Picks:
         id=unique_ids(table, ("cryoalId", "rlnTomoParticleName")),
         blocks={key: block.iloc[:0] if key == name else block for key, block in blocks.items()},
         stated_voxel=stated_voxel_size(table, optics) if unit == "voxel" else None,
+        stated_in_names=bool(np.isfinite(voxel_size_in_names(table)).all()),
         remarks=tuple(
             f"block 'data_{other}' holds positions too and is not read, only 'data_{name}' is"
             for other in others

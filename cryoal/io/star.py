@@ -265,14 +265,33 @@ def star_text(
         parts.append(f"\ndata_{name}\n\n")
         if is_simple(table):
             width = max(len(str(c)) for c in table.columns) + 2
-            for label, (value,) in zip(table.columns, columns, strict=True):
+            for label, (value,) in zip(labels(table), columns, strict=True):
                 parts.append(f"_{label:<{width}}{value}\n")
         elif len(table.columns):
             parts.append("loop_\n")
-            parts += [f"_{label} #{i}\n" for i, label in enumerate(table.columns, 1)]
+            parts += [f"_{label} #{i}\n" for i, label in enumerate(labels(table), 1)]
             parts += ["\t".join(row) + "\n" for row in zip(*columns, strict=True)]
         parts.append("\n")
     return "".join(parts)
+
+
+def labels(table: pd.DataFrame) -> list[str]:
+    """Names of columns as STAR can hold them: without white space, each its own.
+
+    Examples
+    --------
+    >>> labels(pd.DataFrame(columns=["X [A]", "rlnTomoName"]))
+    ['X_[A]', 'rlnTomoName']
+    """
+    found: list[str] = []
+    for column in table.columns:
+        label = re.sub(r"\s+", "_", str(column).strip()) or "column"
+        count = 1
+        while label in found:
+            count += 1
+            label = f"{label}_{count}"
+        found.append(label)
+    return found
 
 
 def _quoted_column(values: list[str], path: str | Path) -> list[str]:

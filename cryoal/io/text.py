@@ -19,6 +19,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, relion_rotation, reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.axes import axes, names_axis
 from cryoal.io.base import (
     Content,
     Format,
@@ -29,6 +30,7 @@ from cryoal.io.base import (
     rotations,
     scores_of,
     unique_ids,
+    within_one,
 )
 from cryoal.io.files import replacing
 from cryoal.io.tsv import parse_tsv, write_tsv
@@ -42,11 +44,8 @@ _HEADLESS = {
 }
 #: 4 and 5 numbers of which the last are no coordinates (EMAN2's box3d files).
 _SCORED = ("x", "y", "z", "score", "class")
-_AXIS = re.compile(
-    r"(?:pos(?:ition)?_?|coord(?:inate)?_?|location_?|orig_?)?([xyz])"
-    r"\s*_?[\[(]?\s*(voxels?|px|pixels?|a|å|ang|angstroms?|angst)?\s*[\])]?",
-    re.IGNORECASE,
-)
+#: Fewer points between 0 and 1 are voxels beside the corner.
+_FEWEST_FRACTIONS = 8
 _TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "experiment", "run",
              "run_name", "rlnmicrographname")  # fmt: skip
 _IDS = ("cryoalId", "id")
@@ -71,16 +70,6 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in re.split(r"[,;\s]+", line.strip()) if cell.strip()]
 
 
-def _axes(header: list[str]) -> dict[str, tuple[str, str]]:
-    """Column and stated unit of each axis that a header names."""
-    axes: dict[str, tuple[str, str]] = {}
-    for name in header:
-        found = _AXIS.fullmatch(name.strip())
-        if found:
-            axes.setdefault(found.group(1).lower(), (name, (found.group(2) or "").lower()))
-    return axes
-
-
 def _headless(content: Content) -> bool:
     """Whether the first line is a particle: numbers, or SHREC's name before six of them."""
     cells = _cells(_first_line(content))
@@ -98,7 +87,7 @@ def _recognise_csv(content: Content) -> int:
     line = _first_line(content)
     if "," in line and _headless(content):
         return 1
-    return 1 if len(_axes(re.split(r"[,\t]", line))) == 3 else 0
+    return 1 if len(axes(re.split(r"[,\t]", line))) == 3 else 0
 
 
 def _read_coords(content: Content, unit: str | None = None) -> Picks:
@@ -141,12 +130,12 @@ def _read_csv(content: Content, unit: str | None = None) -> Picks:
     table = parse_tsv(content.text, content.path)
     if not len(table):
         raise CryoalError(f"{content.path}: a header line and no particles")
-    axes = _axes([str(column) for column in table.columns])
-    missing = [axis for axis in "xyz" if axis not in axes]
+    found = axes([str(column) for column in table.columns])
+    missing = [axis for axis in "xyz" if axis not in found]
     if missing:
         raise CryoalError(f"{content.path}: no column for {', '.join(missing)} in its header line")
-    columns = [axes[axis][0] for axis in "xyz"]
-    stated = {axes[axis][1] for axis in "xyz"} - {""}
+    columns = [found[axis][0] for axis in "xyz"]
+    stated = {found[axis][1] for axis in "xyz"} - {""}
     if len(stated) > 1:
         raise CryoalError(f"{content.path}: its header states several units: {sorted(stated)}")
     program = next((name for name, marks in _ANGSTROM.items() if marks <= set(table.columns)), "")
@@ -172,7 +161,7 @@ def _picks(
         unit, evidence = "angstrom", "stated in the header"
     elif stated:
         unit, evidence = "voxel", "stated in the header"
-    elif xyz.min() >= 0 and xyz.max() <= 1 and (xyz % 1 != 0).any():
+    elif len(xyz) >= _FEWEST_FRACTIONS and within_one(xyz):
         unit, evidence = "fraction", "all coordinates lie between 0 and 1"
     else:
         unit, evidence = "voxel", "nothing says otherwise"
@@ -246,7 +235,7 @@ def _write_csv(
     if particles.score is not None and "score" not in particles.table:
         columns["score"] = [f"{value:.6f}" for value in particles.score]
     front = pd.DataFrame(columns, dtype=str)
-    taken = {*columns, *(c for c in particles.table if _AXIS.fullmatch(str(c)))}
+    taken = {*columns, *(c for c in particles.table if names_axis(str(c)))}
     rest = particles.table[[c for c in particles.table if c not in taken]]
     whole = pd.concat([front, rest.reset_index(drop=True)], axis=1)
     write_tsv(path, whole, separator="," if path.suffix.lower() == ".csv" else "\t")
