@@ -10,6 +10,8 @@ import lzma
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ log = logging.getLogger(__name__)
 _MARKS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 _ENDINGS = (".gz", ".bz2", ".xz")
 _CHUNK = 8 << 20
+_HASH = 8
+
+#: Files unpacked at a time; beyond that the disk is the limit.
+WORKERS = 4
 
 
 def compression(place: str | Path) -> str:
@@ -34,6 +40,27 @@ def compression(place: str | Path) -> str:
     except OSError as problem:
         raise CryoalError(f"{path}: cannot be read ({problem.strerror})") from problem
     return next((name for mark, name in _MARKS.items() if head.startswith(mark)), "")
+
+
+def unpack_all(places: Iterable[str | Path], folder: str | Path | None = None) -> None:
+    """Unpack those of these files that are compressed and not yet unpacked, a few at a time.
+
+    Raises
+    ------
+    CryoalError
+        One of them is damaged or cut off.
+    """
+    todo = [p for p in places if compression(p) and not _target(Path(p), folder).exists()]
+    if not todo:
+        return
+    size = sum(Path(place).stat().st_size for place in todo)
+    log.warning(
+        "%s%s: compressed (%.1f GB), unpacked once into %s; this takes a while",
+        *(todo[0], f" and {len(todo) - 1} more" if len(todo) > 1 else "", size / 1e9),
+        _folder(folder),
+    )
+    with ThreadPoolExecutor(min(WORKERS, len(todo))) as pool:
+        list(pool.map(lambda place: unpacked(place, folder), todo))
 
 
 def unpacked(place: str | Path, folder: str | Path | None = None) -> Path:
@@ -56,17 +83,10 @@ def unpacked(place: str | Path, folder: str | Path | None = None) -> Path:
         The compressed file is damaged or cut off.
     """
     path = Path(place).resolve()
-    target_folder = Path(folder) if folder is not None else _temporary_folder()
-    status = path.stat()
-    source = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    state = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:8]
-    name = path.name
-    for ending in _ENDINGS:
-        name = name.removesuffix(ending)
-    target = target_folder / f"{source}-{state}-{name}"
+    target = _target(path, folder)
     if target.exists():
         return target
-    log.info("%s: compressed, unpacked once into %s", place, target_folder)
+    log.info("%s: being unpacked", place)
     try:
         with _opened(path) as packed, replacing(target, "wb") as plain:
             shutil.copyfileobj(packed, plain, _CHUNK)
@@ -76,10 +96,26 @@ def unpacked(place: str | Path, folder: str | Path | None = None) -> Path:
         if problem.errno is not None:  # of the disk; what is wrong with the content has no number
             raise
         raise CryoalError(f"{place}: damaged or cut off, it cannot be unpacked") from problem
-    for stale in target_folder.glob(f"{source}-*"):
+    for stale in target.parent.glob(f"{target.name[:_HASH]}-*"):
         if stale != target:
-            stale.unlink()
+            stale.unlink(missing_ok=True)
     return target
+
+
+def _target(path: Path, folder: str | Path | None) -> Path:
+    """Where a file is unpacked to: named after where it lies and when it was changed."""
+    path = path.resolve()
+    status = path.stat()
+    source = hashlib.sha256(str(path).encode()).hexdigest()[:_HASH]
+    state = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:_HASH]
+    name = path.name
+    for ending in _ENDINGS:
+        name = name.removesuffix(ending)
+    return _folder(folder) / f"{source}-{state}-{name}"
+
+
+def _folder(folder: str | Path | None) -> Path:
+    return Path(folder) if folder is not None else _temporary_folder()
 
 
 def _opened(path: Path) -> Any:

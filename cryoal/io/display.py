@@ -9,6 +9,7 @@ import numpy as np
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.compressed import unpack_all
 from cryoal.io.names import match_names
 from cryoal.io.places import places, tomogram_name
 from cryoal.io.volumes import Place, VolumeHeader, absolute, open_volume, read_header
@@ -45,6 +46,7 @@ def with_displays(
             )
         found[name] = place
     match = match_names(tomograms, found)
+    unpack_all([found[called] for called in match.found.values()], unpack_into)
     if match.ambiguous:
         raise CryoalError(f"{pattern}: {match.complaint()}")
     if not match.found:

@@ -5,6 +5,7 @@ per unit in XResolution and YResolution (ImageJ ``FileInfo``). Resolutions in in
 are those of a printed page, and say nothing of a tomogram.
 """
 
+import errno
 import math
 import re
 from pathlib import Path
@@ -88,8 +89,10 @@ def _file(place: Place) -> Any:
         raise needs("tifffile", place, "TIFF") from problem
     try:
         return tifffile.TiffFile(place)
-    except OSError:
-        raise
+    except OSError as problem:
+        if problem.errno not in (None, errno.EINVAL):  # EINVAL: it jumped to where no file can be
+            raise
+        raise _damaged(place, problem) from problem
     # Its parsers raise whatever a damaged file makes them stumble over.
     except Exception as problem:
         raise _damaged(place, problem) from problem

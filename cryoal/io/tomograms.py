@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.compressed import unpack_all
 from cryoal.io.display import with_display, with_displays
 from cryoal.io.names import match_names
 from cryoal.io.paths import follow, is_star, resolve
@@ -91,6 +92,7 @@ def read_tomograms(
             rows += [(row, star) for row in tomogram_rows(blocks, star)]
         else:
             volumes[place] = None
+    unpack_all(volumes, unpack_into)
     tomograms: dict[str, Tomogram] = {}
     spare = {tomogram_name(place): place for place in volumes}
     for row, star in rows:

@@ -506,6 +506,25 @@ def test_damaged_volumes_are_refused_or_read(tmp_path, whole_files, name, change
     refused_in_one_line_or_read(path)
 
 
+REAL = [
+    "odd_mrc/EMD-3197.map", "odd_mrc/new-head_int16.mrc", "odd_mrc/TS_run1.rec",
+    "odd_mrc/signed_ints.mrc", "odd_mrc/swapped_byte_order.mrc", "odd_mrc/smallVolume.vol",
+    "density_maps/human_ribo_21A.em", "experimental/tardis_crops/rec3D.rec",
+    "experimental/cylindra_microtubules/14pf_MT.tif",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REAL)
+@given(changes=damages, keep=st.sampled_from([1.0, 1.0, 0.999, 0.5, 0.02]))
+@settings(gently, max_examples=40)
+def test_real_files_with_damaged_heads_are_refused_or_read(testdata, tmp_path, name, changes, keep):
+    raw = (testdata / name).read_bytes()
+    changes = [(where * min(1.0, 1100 / len(raw)), what) for where, what in changes]
+    path = tmp_path / Path(name).name
+    path.write_bytes(damaged(raw, changes, keep))
+    refused_in_one_line_or_read(path)
+
+
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 @given(changes=damages, keep=st.one_of(st.just(1.0), st.floats(0, 1)), which=st.integers(0, 9))
 @gently
