@@ -73,9 +73,11 @@
     return [...new Set(named)].filter((name) => name !== JUNK && name !== UNSURE);
   }
   function colour(name) {
-    if (name === JUNK) return "#8a8f98";
-    if (name === UNSURE) return "#e0b040";
-    return data.palette[Math.max(0, classes().indexOf(name)) % data.palette.length];
+    if (Object.hasOwn(data.colours, name)) return data.colours[name];
+    const free = data.palette.filter((one) => !Object.values(data.colours).includes(one));
+    const choice = free.length ? free : data.palette;
+    const added = classes().filter((other) => !Object.hasOwn(data.colours, other));
+    return choice[Math.max(0, added.indexOf(name)) % choice.length];
   }
   function add_class(text) {
     const name = text.replace(/\s+/g, " ").trim();
@@ -136,15 +138,17 @@
     go(where.has(last.id) ? where.get(last.id) : here);
   }
   function ask() {
-    asked = true;
+    asked = !asked;
     show();
   }
   function confirm_guess() {
     const guess = data.items[here].guess;
-    if (!guess.length) { toast("The model has no guess yet"); return; }
-    if (!asked) { ask(); return; } // what was not seen cannot be confirmed
-    answer(guess[0][0]);
+    if (!guess.length) { toast("No model has been trained yet, so there is no guess to confirm"); return; }
+    const [name, share] = guess[0];
+    answer(name);
+    toast(`As the model says: ${name} ${percent(share)}`);
   }
+  function percent(share) { return share === null ? "" : `${Math.round(100 * share)} %`; }
 
   // ---- the file for cryoal label --from ----
   function cell(value) {
@@ -291,7 +295,7 @@
     for (const [name, share] of item.guess) {
       const weight = element("div", "weight", element("div", ""));
       weight.firstChild.style.width = `${100 * share}%`;
-      $("thinks").append(element("div", "thought", element("span", "", name), element("span", "soft", `${Math.round(100 * share)} %`), weight));
+      $("thinks").append(element("div", "thought", element("span", "", name), element("span", "soft", percent(share)), weight));
     }
     $("thinks").append(element("div", "hint", item.guess.length ? "Enter confirms the first" : "No model yet: this queue was chosen without labels"));
   }
@@ -397,10 +401,10 @@
     else if (key === "0" || key === "j") action = () => answer(JUNK);
     else if (key === "u") action = () => answer(UNSURE);
     else if (key === "s") action = go_on;
-    else if (key === "n" || key === "ArrowRight") action = () => go(here + 1);
-    else if (key === "p" || key === "ArrowLeft") action = () => go(here - 1);
+    else if (/^(n|ArrowRight|ArrowDown)$/.test(key)) action = () => go(here + 1);
+    else if (/^(p|ArrowLeft|ArrowUp)$/.test(key)) action = () => go(here - 1);
     else if (key === "Enter") action = confirm_guess;
-    else if (key === "g") action = ask;
+    else if (key === "m") action = ask;
     else if (key === "h" || key === "?") action = () => $("helped").showModal();
     else if (key === "[") action = () => change({ slab: look.slab - 1 });
     else if (key === "]") action = () => change({ slab: look.slab + 1 });
@@ -408,7 +412,7 @@
     if (!action) return;
     event.preventDefault();
     // A key held down moves on, but never answers what nobody has seen.
-    if (event.repeat && !/^(n|p|ArrowRight|ArrowLeft)$/.test(key)) return;
+    if (event.repeat && !/^(n|p|Arrow.*)$/.test(key)) return;
     action();
   });
 

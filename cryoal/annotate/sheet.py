@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import zoom
 
+from cryoal.annotate.classes import PALETTE, Classes
 from cryoal.annotate.context import context, contrasts
+from cryoal.annotate.queue import Asked, Guesses, read_asked
 from cryoal.annotate.views import LOW_PASS, band_pass, orthogonal, stretched
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK, UNSURE
 from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.project.project import Project
-from cryoal.project.selecting import Queue
-from cryoal.report.style import PALETTE
 
 #: Thickness of the slabs to choose from, in particle radii, and what they are called.
 SLABS = ((0.5, "half a radius"), (1.0, "one radius"), (2.0, "whole particle"))
@@ -58,12 +58,15 @@ class Sheet:
         Size of the file.
     without_context : int
         Particles whose tomogram could not be read, so that they stand alone.
+    gone : int
+        Particles of the queue that have no box any more and are not in the sheet.
     """
 
     path: Path
     particles: int
     bytes: int
     without_context: int
+    gone: int
 
 
 def write_sheet(
@@ -89,19 +92,24 @@ def write_sheet(
     Raises
     ------
     CryoalError
-        There is no queue, a box is gone, or the file cannot be written.
+        There is no queue, none of its boxes is left, or the file cannot be written.
     """
-    queue = project.queue
-    if queue is None or not len(queue):
-        root = project.layout.root
-        raise CryoalError(f"{root}: nothing to ask about yet; run cryoal select {root} first")
-    items = _items(project, queue, with_context, progress)
+    asked = read_asked(project)
+    if not asked.ids:
+        raise CryoalError(
+            f"{project.layout.round(asked.round).queries}: an empty queue; ask for more with "
+            f"cryoal select {project.layout.root}"
+        )
+    guesses = Guesses(project)
+    classes = _classes(project, guesses)
+    items = _items(asked, guesses, classes, with_context, progress)
     data = {
         "key": _key(project.layout.root),
         "project": project.layout.root.resolve().name,
-        "round": project.newest_queue_number,
+        "round": asked.round,
         "annotator": annotator,
-        "classes": _classes(project, queue),
+        "classes": list(classes.names),
+        "colours": {name: classes.colour(name) for name in (*classes.names, JUNK, UNSURE)},
         "palette": list(PALETTE),
         "slabs": _slab_names(project),
         "slab": FIRST_SLAB,
@@ -119,7 +127,7 @@ def write_sheet(
             f"{path}: the sheet cannot be written ({problem.strerror}); give a place that is yours"
         ) from problem
     alone = sum(item["context"] is None for item in items) if with_context else 0
-    return Sheet(path, len(items), len(text.encode()), alone)
+    return Sheet(path, len(items), len(text.encode()), alone, asked.gone)
 
 
 def render(data: dict[str, Any]) -> str:
@@ -159,29 +167,35 @@ def inert_json(value: Any) -> str:
 
 
 def _items(
-    project: Project, queue: Queue, with_context: bool, progress: Progress | None
+    asked: Asked,
+    guesses: Guesses,
+    classes: Classes,
+    with_context: bool,
+    progress: Progress | None,
 ) -> list[dict[str, Any]]:
     """One entry a particle, in the order in which to ask."""
-    rows = project.particles.rows(queue.ids)
-    guesses = _guesses(project, queue)
-    controls = set(queue.controls)
+    project = asked.project
+    controls = set(asked.queue.controls)
     kinds = contrasts(project)
     items = []
-    for done, (name, row) in enumerate(zip(queue.ids, rows, strict=True), 1):
-        z, y, x = (f"{value:.3f}" for value in project.particles.position[row])
+    for done, name in enumerate(asked.ids, 1):
+        z, y, x = (f"{value:.3f}" for value in asked.position(name))
+        guess = guesses.of(name, GUESSES) or asked.guess(name)
         items.append(
             {
                 "id": name,
-                "tomogram": str(project.particles.tomogram[row]),
+                "tomogram": asked.tomogram(name),
                 **{"x": x, "y": y, "z": z},
                 "control": int(name in controls),
-                "guess": guesses.get(name, []),
+                "guess": [
+                    (classes.now(w), round(p, 4) if math.isfinite(p) else None) for w, p in guess
+                ],
                 "pictures": slab_pictures(project, name),
-                "context": _context(project, int(row), kinds) if with_context else None,
+                "context": _context(asked, name, kinds) if with_context else None,
             }
         )
         if progress is not None:
-            progress(done, len(queue))
+            progress(done, len(asked.ids))
     return items
 
 
@@ -200,20 +214,20 @@ def slab_pictures(project: Project, particle: str) -> list[list[str]]:
     ]
 
 
-def _context(project: Project, row: int, kinds: dict[str, str]) -> dict[str, Any] | None:
+def _context(asked: Asked, particle: str, kinds: dict[str, str]) -> dict[str, Any] | None:
     """The particle in its tomogram; None where the tomogram is gone."""
-    name = str(project.particles.tomogram[row])
+    project, name = asked.project, asked.tomogram(particle)
     tomogram = project.tomograms.get(name)
     if tomogram is None:
         return None
+    tomogram = tomogram.shown
     try:
         picture, (y, x) = context(
             tomogram,
-            project.particles.position[row],
+            asked.position(particle),
             CONTEXT_DIAMETERS * project.diameter,
             CONTEXT_RADII * project.diameter / 2,
             contrast=kinds.get(name),
-            display=True,
         )
     except CryoalError:
         return None
@@ -229,28 +243,13 @@ def _context(project: Project, row: int, kinds: dict[str, str]) -> dict[str, Any
     }
 
 
-def _guesses(project: Project, queue: Queue) -> dict[str, list[tuple[str, float]]]:
-    """The model's likeliest classes of each particle, with their probabilities."""
-    predictions = project.predictions
-    if predictions is None or "teacher" not in predictions.probabilities:
-        return {}
-    guesses = {}
-    for name, row in zip(queue.ids, predictions.rows(queue.ids), strict=True):
-        if row >= 0:
-            p = predictions.teacher[row]
-            best = np.argsort(-p, kind="stable")[:GUESSES]
-            guesses[name] = [(predictions.classes[k], round(float(p[k]), 4)) for k in best]
-    return guesses
-
-
-def _classes(project: Project, queue: Queue) -> list[str]:
-    """Every class that was named so far; those that people said come first."""
-    said = sorted(set(project.labels.current().values()))
-    predictions = project.predictions
-    thought = [] if predictions is None else list(predictions.classes)
-    guessed = sorted(set(queue.table["cryoalPrediction"]) - {"none"})
-    names = dict.fromkeys([*said, *thought, *guessed])
-    return [name for name in names if name not in (JUNK, UNSURE)]
+def _classes(project: Project, guesses: Guesses) -> Classes:
+    """Classes with the keys and colours that the plugin gives them."""
+    kept = Classes.read(project.layout.classes)
+    words = project.labels.book().answers().values()
+    said = {word for answers in words for word in answers.values()}
+    names = {*said, *(kept.now(name) for name in guesses.classes)} - {JUNK, UNSURE}
+    return kept.with_names(sorted(names))
 
 
 def _slab_names(project: Project) -> list[str]:
