@@ -55,6 +55,11 @@ class Content:
         with self.path.open("rb") as file:
             return file.read(2048)
 
+    @property
+    def start(self) -> bytes:
+        """Its first bytes after a byte order mark and white space."""
+        return self.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+
     @cached_property
     def xml_root(self) -> str:
         """Name of the outermost element of an XML file, else nothing."""

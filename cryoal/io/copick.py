@@ -25,9 +25,11 @@ from cryoal.io.files import replacing
 
 
 def _recognise(content: Content) -> int:
-    return (
-        2 if content.head.lstrip()[:1] == b"{" and b'"pickable_object_name"' in content.head else 0
-    )
+    """Keys may stand in any order, so behind thousands of points too."""
+    mark, points = b'"pickable_object_name"', b'"points"'
+    if content.start[:1] != b"{" or not (mark in content.head or points in content.head):
+        return 0
+    return 3 if mark in content.head or mark in content.path.read_bytes() else 0
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:

@@ -21,7 +21,7 @@ _MARKS = (b'"boxes_3d"', b'"class_list"', b'"apix_unbin"', b'"tlt_params"', b'"a
 
 
 def _recognise(content: Content) -> int:
-    head = content.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = content.start
     if head.startswith(b"#LSX"):
         return 3
     if head[:1] != b"{":
@@ -34,7 +34,7 @@ def _recognise(content: Content) -> int:
 
 def _read(content: Content, unit: str | None = None) -> Picks:
     path = content.path
-    if content.head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"#LSX"):
+    if content.start.startswith(b"#LSX"):
         raise NotParticlesError(
             f"{path}: an EMAN2 list of particle images, which keeps positions in their HDF "
             "headers; give the info/*_info.json of each tomogram"

@@ -14,6 +14,7 @@ from cryoal.io.listing import Listed, open_list
 from cryoal.io.names import file_stem
 from cryoal.io.paths import is_star, resolve
 from cryoal.io.places import voxel_size_in_path
+from cryoal.io.relion_columns import nearest_dialect
 from cryoal.io.star import BrokenStarError
 from cryoal.io.tilts import tilt_series
 from cryoal.io.tomograms import read_tomograms, tomogram_rows
@@ -196,9 +197,10 @@ def _name_what_is_left(found: Look, problem: BrokenStarError) -> None:
         if _look_at_other_star(content, found.facts):
             return
         found.facts["dialect"] = recognised(content).name
-        found.facts["kind"] = "particles"
     except CryoalError:
-        return
+        found.facts["dialect"] = nearest_dialect(problem.blocks)
+    if found.facts["dialect"]:
+        found.facts["kind"] = "particles"
 
 
 def _look_at_volume(path: Path, facts: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from cryoal.io.files import replacing
 
 
 def _recognise(content: Content) -> int:
-    first = content.head.lstrip().split(b"\n", 1)[0]
+    first = next(iter(content.start.splitlines()), b"")
     return 2 if first[:1] == b"{" and b'"location"' in first and b'"type"' in first else 0
 
 

@@ -68,6 +68,16 @@ def dialect_of(blocks: Blocks) -> str | None:
     return "relion31" if optics else "relion3"
 
 
+def nearest_dialect(blocks: Mapping[str, pd.DataFrame]) -> str | None:
+    """Dialect that a damaged file would be of, were all axes there of which it has one."""
+    whole = {}
+    for name, block in blocks.items():
+        there = [axes for axes in (CENTRED, CORNER, WARP_M) if any(c in block for c in axes)]
+        lost = [c for axes in there for c in axes if c not in block]
+        whole[name] = block.assign(**dict.fromkeys(lost, "0"))
+    return dialect_of(whole)
+
+
 def has_optics(blocks: Mapping[str, pd.DataFrame]) -> bool:
     """Whether a block lists optics groups, by its name or by its columns."""
     return "optics" in blocks or any(

@@ -192,8 +192,10 @@ def _parse_loop(lines: _Lines) -> pd.DataFrame:
     for tokens, quoted in lines:
         if not rows and tokens[0].startswith("_") and not quoted and len(tokens) == 1:
             if tokens[0][1:] in columns:
-                lines.unfinished = _loop(columns, rows)
-                raise lines.error(f"column {tokens[0]} stands twice in one loop")
+                twice = lines.error(f"column {tokens[0]} stands twice in one loop")
+                rest = [t[0][1:] for t, _ in lines if t[0].startswith("_") and len(t) == 1]
+                lines.unfinished = _loop(list(dict.fromkeys([*columns, *rest])), rows)
+                raise twice
             columns.append(tokens[0][1:])
         elif _starts_block(tokens, quoted):
             lines.back()

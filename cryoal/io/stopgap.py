@@ -32,7 +32,9 @@ def _recognise(content: Content) -> int:
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:
-    path, name = content.path, _block(content) or _BLOCK
+    path, name = content.path, _block(content)
+    if name is None:
+        raise CryoalError(f"{path}: no block 'data_{_BLOCK}'")
     table = content.blocks[name]
     missing = [c for c in (*_PLACE, "tomo_num") if c not in table]
     if missing:

@@ -66,7 +66,7 @@ def _star(content: Content) -> dict[str, Any] | None:
 
 
 def _named(block: str, content: Content) -> str:
-    return block or file_stem(content.path.name)
+    return block or file_stem(content.path.stem)
 
 
 def _warp_xml(content: Content) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _mdoc(content: Content) -> dict[str, Any] | None:
     pixel = _number(stated.group(1)) if stated else np.nan
     angles = np.array([_number(word) for word in words], dtype=np.float64)
     more = {"pixel_size": pixel} if np.isfinite(pixel) else {}
-    return _facts(angles, [file_stem(content.path.name)], **more)
+    return _facts(angles, [file_stem(content.path.stem)], **more)
 
 
 def _numbers(content: Content) -> dict[str, Any] | None:
@@ -98,7 +98,7 @@ def _numbers(content: Content) -> dict[str, Any] | None:
     values = np.array([[_number(word) for word in words] for words in lines], dtype=np.float64)
     if not np.isfinite(values).all():
         return None
-    names = [file_stem(content.path.name)]
+    names = [file_stem(content.path.stem)]
     if widths == {1}:
         angles = values[:, 0]
         steps = np.diff(angles)
