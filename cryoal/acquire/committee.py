@@ -33,7 +33,8 @@ def mutual_information(p: NDArray[np.floating]) -> NDArray[np.float64]:
     >>> mutual_information(sure_but_torn).round(4).tolist()
     [0.6931]
     """
-    return shannon(p.mean(0)) - shannon(p).mean(0)
+    information: NDArray[np.float64] = shannon(p.mean(0)) - shannon(p).mean(0)
+    return information
 
 
 def _draws(pool: Pool, name: str) -> NDArray[np.floating]:

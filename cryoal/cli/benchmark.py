@@ -1,10 +1,15 @@
-"""``cryoal benchmark``: strategies against a known truth."""
+"""``cryoal benchmark``: strategies and trainings against a known truth."""
 
 from pathlib import Path
 
 import rich_click as click
 
 from cryoal.cli.common import progress, project_argument, say
+
+
+def _names(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
+    """Names parted by commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
 
 
 @click.command()
@@ -17,16 +22,32 @@ from cryoal.cli.common import progress, project_argument, say
 )
 @click.option(
     "--acquisitions",
-    default="default,random",
+    default="default,random,stratified,score",
     show_default=True,
+    callback=_names,
     help="Names, with commas; default is what select takes, full trains on every label.",
+)
+@click.option(
+    "--recipes",
+    default="project",
+    show_default=True,
+    callback=_names,
+    help="Ways to train, with commas, each crossed with every acquisition: project (as in "
+    "cryoal.toml), pretrained, scratch, compact, twins, labels_only, average, or TOML files.",
 )
 @click.option(
     "--start",
     type=click.IntRange(min=2),
     default=50,
     show_default=True,
-    help="First labels, at random.",
+    help="First labels.",
+)
+@click.option(
+    "--start-with",
+    type=click.Choice(["random", "cold_start"]),
+    default="random",
+    show_default=True,
+    help="How the first particles are chosen, alike for every strategy.",
 )
 @click.option(
     "--step", type=click.IntRange(min=1), default=50, show_default=True, help="Labels a round."
@@ -42,11 +63,29 @@ from cryoal.cli.common import progress, project_argument, say
     "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Paired repetitions."
 )
 @click.option(
+    "--subpool",
+    type=click.IntRange(min=1),
+    help="Rank only this many random particles, the same for all; default: as in cryoal.toml.",
+)
+@click.option(
     "--oracle-error",
-    type=click.FloatRange(0, 1),
+    type=click.FloatRange(0, 0.5),
     default=0.0,
     show_default=True,
-    help="Mean share of wrong answers, on the particles of smallest margin.",
+    help="Mean share of wrong answers, on the particles that are hard to tell.",
+)
+@click.option(
+    "--oracle-unsure",
+    type=click.FloatRange(0, 0.5),
+    default=0.0,
+    show_default=True,
+    help='Mean share of "unsure" answers, on the same particles.',
+)
+@click.option(
+    "--full/--no-full",
+    default=True,
+    show_default=True,
+    help="Train once on every label too (full.tsv), the target that labels are counted to.",
 )
 @click.option(
     "--max-steps", type=click.IntRange(min=1), help="Optimiser steps of every training, at most."
@@ -58,44 +97,63 @@ from cryoal.cli.common import progress, project_argument, say
 def benchmark(
     project: Path,
     truth: Path,
-    acquisitions: str,
+    acquisitions: list[str],
+    recipes: list[str],
     start: int,
+    start_with: str,
     step: int,
     rounds: int,
     seeds: int,
+    subpool: int | None,
     oracle_error: float,
+    oracle_unsure: float,
+    full: bool,
     max_steps: int | None,
     workers: int | None,
     output: Path,
 ) -> None:
     """Measure how much accuracy each strategy buys with the same number of labels.
 
-    Writes results.tsv (a row a strategy, seed and round), summary.tsv and report.html;
-    interrupted, it goes on where it was.
+    Writes results.tsv (a row a strategy, recipe, seed and round), full.tsv, scores.tsv,
+    summary.tsv and report.html; interrupted, it goes on where it was.
     """
     from cryoal.io.tsv import write_tsv
-    from cryoal.project.benchmark import Plan, run
-    from cryoal.project.project import Project
-    from cryoal.project.training import schedule_for
+    from cryoal.project.benchmark import Plan, full_rows, run, score_rows
     from cryoal.report.benchmark import summarise, write_benchmark_page
 
-    settings = Project.open(project).settings.train
     plan = Plan(
         project,
         truth,
         output,
-        [name.strip() for name in acquisitions.split(",") if name.strip()],
+        acquisitions,
         start,
         step,
         rounds,
         seeds,
         oracle_error,
-        schedule_for(settings.model_copy(update={"max_steps": max_steps or settings.max_steps})),
+        oracle_unsure=oracle_unsure,
+        recipes=recipes,
+        max_steps=max_steps,
+        full=full,
+        start_with=start_with,
+        subpool=subpool,
     )
     with progress("strategies and seeds") as bar:
         results = run(plan, workers, bar)
-    summary = summarise(results)
+    every_label, scores = full_rows(plan), score_rows(plan)
+    summary = summarise(results, full=every_label)
     write_tsv(output / "summary.tsv", summary)
-    write_benchmark_page(output / "report.html", results)
-    click.echo(summary.to_string(index=False))
+    write_benchmark_page(output / "report.html", results, every_label, scores)
+    columns = [
+        "acquisition",
+        "recipe",
+        "labels",
+        "accuracy",
+        "macro_f1",
+        "area",
+        "gain",
+        "labels_95",
+    ]
+    shown = summary[[name for name in columns if name in summary]]
+    click.echo(shown.to_string(index=False, na_rep="-"))
     say(f"{len(results)} rows in {output / 'results.tsv'}; open {output / 'report.html'}")

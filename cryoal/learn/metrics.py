@@ -46,6 +46,21 @@ def spearman(score: NDArray[np.floating], loss: NDArray[np.floating]) -> float:
     return float(spearmanr(score, loss).statistic)
 
 
+def partial_spearman(
+    score: NDArray[np.floating], loss: NDArray[np.floating], given: NDArray[np.floating]
+) -> float:
+    """Rank correlation of score and loss that a third quantity does not explain.
+
+    (r_sl - r_sg r_lg) / sqrt((1 - r_sg^2) (1 - r_lg^2)) of the three rank correlations (Kendall
+    1942's form, on Spearman's ranks); NaN where one is constant, or score and given rank alike.
+    """
+    own, explained, shared = spearman(score, loss), spearman(loss, given), spearman(score, given)
+    left = (1 - shared**2) * (1 - explained**2)
+    if not left > 1e-9:
+        return float("nan")
+    return float((own - shared * explained) / np.sqrt(left))
+
+
 def error_auroc(score: NDArray[np.floating], wrong: NDArray[np.bool_]) -> float:
     """Chance that a wrong particle scores above a right one, ties counting half.
 

@@ -40,14 +40,8 @@ class Demo:
     report: Path
 
 
-def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
-    """Simulate, extract, run rounds against the truth, export and report.
-
-    Parameters
-    ----------
-    folder : Path
-        ``data/``, ``project/`` and ``benchmark/`` are made in it.
-    """
+def prepare(folder: Path, seed: int, say: Callable[[str], None]) -> Layout:
+    """Simulate tomograms into ``data/`` and extract them into ``project/`` of a folder."""
     say("Simulating three tomograms of five complexes and some junk ...")
     simulate(
         folder / "data",
@@ -65,7 +59,20 @@ def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
         # Said, not measured: with so few picks the mean box may not be able to tell.
         options = {"diameter": LARGEST, "voxel_size": VOXEL_SIZE, "contrast": "dark"}
         write_template(layout.settings, options)
+    say("Cutting out the particles ...")
     extract(layout, [folder / "data/tomograms.star"], [folder / "data/particles.star"])
+    return layout
+
+
+def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
+    """Simulate, extract, run rounds against the truth, export and report.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/``, ``project/`` and ``benchmark/`` are made in it.
+    """
+    layout = prepare(folder, seed, say)
     say("Asking the truth for labels, in rounds, once by disagreement and once at random ...")
     plan = Plan(
         layout.root,
@@ -80,7 +87,7 @@ def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
     results = run_benchmark(plan)
     say("Labelling the project as the first strategy asked, predicting and exporting ...")
     project = Project.open(layout.root)
-    asked = read_tsv(plan.chain_file("discrepancy", 0).with_name("discrepancy-0-labels.tsv"))
+    asked = read_tsv(plan.labels_file("discrepancy", 0))
     project.labels.add(Truth.read(plan.truth).ask(asked["id"].tolist()), annotator="truth")
     project.select(20, "discrepancy", seed)
     exported = project.export()

@@ -29,13 +29,14 @@ def plan(
 
 
 def asked(plan: Plan, name: str) -> pd.DataFrame:
-    path = plan.chain_file(name, 0)
-    return pd.read_csv(path.with_name(f"{path.stem}-labels.tsv"), sep="\t", dtype=str)
+    return pd.read_csv(plan.labels_file(name, 0), sep="\t", dtype=str)
 
 
 def test_every_strategy_has_a_row_a_round_with_as_many_labels_as_said(plan: Plan) -> None:
     table = collect(plan)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns[: len(COLUMNS)]) == COLUMNS
+    classes = set(pd.read_csv(plan.truth, sep="\t")["label"])
+    assert set(table.columns[len(COLUMNS) :]) == {f"recall_{name}" for name in classes}
     counts = {name: rows["labels"].tolist() for name, rows in table.groupby("acquisition")}
     assert counts["default"] == counts["random"] == [8, 12, 16]
     assert len(counts["full"]) == 1
@@ -77,7 +78,7 @@ def test_answers_are_the_truth(plan: Plan) -> None:
 
 def test_an_interrupted_chain_goes_on_to_the_same_table(plan: Plan) -> None:
     path = plan.chain_file("default", 0)
-    labels = path.with_name(f"{path.stem}-labels.tsv")
+    labels = plan.labels_file("default", 0)
     whole, said = collect(plan).drop(columns="seconds"), labels.read_text()
     table = pd.read_csv(path, sep="\t", dtype=str)
     table.iloc[:2].to_csv(path, sep="\t", index=False)
