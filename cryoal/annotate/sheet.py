@@ -207,7 +207,7 @@ def slab_pictures(project: Project, particle: str) -> list[list[str]]:
     filtered = band_pass(box, geometry.voxel_size, LOW_PASS)
     return [
         [
-            _jpeg(stretched(np.hstack(orthogonal(volume, radii * radius))), quality)
+            _jpeg(stretched(np.hstack(list(orthogonal(volume, radii * radius)))), quality)
             for volume, quality in ((filtered, QUALITY), (box, QUALITY_OF_NOISE))
         ]
         for radii, _ in SLABS
