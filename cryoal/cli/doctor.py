@@ -10,6 +10,9 @@ import rich_click as click
 OPTIONAL = {
     "napari": "labelling in napari (pip install 'cryoal[napari]')",
     "distributed": "--scheduler (pip install 'cryoal[cluster]')",
+    "zarr": "tomograms in OME-Zarr (pip install 'cryoal[formats]')",
+    "tifffile": "tomograms in TIFF (pip install 'cryoal[formats]')",
+    "pooch": "cryoal data fetch (pip install 'cryoal[data]')",
 }
 
 

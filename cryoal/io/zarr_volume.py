@@ -5,7 +5,9 @@ The metadata are NGFF's (https://ngff.openmicroscopy.org/0.5/): ``multiscales`` 
 need not be zyx. A level can be named itself: ``TS_01.zarr/1``.
 """
 
+import itertools
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,9 @@ ANGSTROM = {"angstrom": 1.0, "nanometer": 10.0, "nm": 10.0, "micrometer": 1e4, "
 
 #: Levels whose voxel size differs from the one wanted by less than this share are that level.
 SAME = 0.01
+
+#: Chunks side by side; metadata that say more are damaged, and reading would never end.
+LARGEST_LAYER = 100_000
 
 _PROTOCOLS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
@@ -86,8 +91,11 @@ def open_volume(place: Place) -> Any:
         raise single_image(place)
     z = order[0]
     depth = array.chunks[z]
+    blosc = not is_remote(place) and _is_blosc(array)
 
     def read(low: int, high: int) -> NDArray[Any]:
+        if blosc:
+            _check_blosc(array, z, range(low // depth, (high - 1) // depth + 1))
         window = [slice(0, 1)] * array.ndim
         for axis, size in zip(order, shape, strict=True):
             window[axis] = slice(0, size)
@@ -253,6 +261,9 @@ def _arranged(place: Place, array: Any, level: _Level) -> tuple[tuple[int, int, 
     shape = tuple(int(array.shape[axis]) for axis in order)
     if not all(0 < side <= LARGEST_SIDE for side in shape):
         raise CryoalError(f"{place}: {shape} voxels (Z, Y, X) make no sense")
+    in_a_layer = math.prod(-(-array.shape[axis] // array.chunks[axis]) for axis in order[1:])
+    if in_a_layer > LARGEST_LAYER:
+        raise CryoalError(f"{place}: {in_a_layer} chunks in one layer make no sense")
     return shape, order  # type: ignore[return-value]
 
 
@@ -264,6 +275,33 @@ def _check_chunks(folder: Path, place: Place) -> None:
     metadata = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
     if not any(file.is_file() and file.name not in metadata for file in folder.rglob("*")):
         raise CryoalError(f"{place}: its array has no chunk, so it holds no data; was it copied?")
+
+
+def _is_blosc(array: Any) -> bool:
+    """Whether chunks lie in files of their own, each one a Blosc frame."""
+    try:
+        codecs = [*array.compressors, array.serializer]
+        return array.shards is None and any("blosc" in type(c).__name__.lower() for c in codecs)
+    except Exception:  # as in _node; reading will say what is wrong
+        return False
+
+
+def _check_blosc(array: Any, z: int, layers: range) -> None:
+    """Refuse chunks whose Blosc header is damaged: the decoder would believe it and never end.
+
+    The frame's length stands in its bytes 12 to 15 (c-blosc ``README_CHUNK_FORMAT``).
+    """
+    grid = [range(-(-size // n)) for size, n in zip(array.shape, array.chunks, strict=True)]
+    grid[z] = layers
+    folder = Path(str(array.store.root)) / array.path
+    for index in itertools.product(*grid):
+        chunk = folder / array.metadata.encode_chunk_key(index)
+        if not chunk.is_file():
+            continue  # holds but the fill value
+        with chunk.open("rb") as file:
+            head = file.read(16)
+        if len(head) < 16 or int.from_bytes(head[12:16], "little") != chunk.stat().st_size:
+            raise ValueError(f"chunk {chunk.name} is no whole Blosc frame")
 
 
 def _recognise(candidate: Candidate) -> int:
