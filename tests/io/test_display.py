@@ -1,19 +1,15 @@
 """Volumes for looking at belong to the tomogram they are named like, binned or not."""
 
 import logging
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from volume_files import write_ome_zarr
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.display import with_displays
 from cryoal.io.mrc import write_volume
 from cryoal.io.tomograms import read_tomograms
-
-sys.path.insert(0, str(Path(__file__).parent))
-from volume_files import write_ome_zarr
 
 
 @pytest.fixture

@@ -185,3 +185,39 @@ def test_an_image_stack_is_a_volume_whose_depth_is_not_asked_for_its_voxel_size(
 def test_unsigned_bytes_are_stored_so_that_every_program_reads_them_alike(tmp_path):
     write_volume(tmp_path / "u.mrc", np.full((2, 4, 4), 200, np.uint8), 10.0)
     assert open_volume(tmp_path / "u.mrc").dtype == np.int16
+
+
+def test_sections_counted_as_images_say_nothing_of_the_voxels_depth(volume):
+    patch(volume, 36, struct.pack("<i", 1))  # MZ, while ISPG says volume
+    header = read_header(volume)
+    assert (header.voxel_size, header.cubic) == (7.5, True)
+
+
+def test_a_mode_that_mrc_does_not_have_is_named(volume):
+    patch(volume, MODE_AT, struct.pack("<i", 7))
+    with pytest.raises(CryoalError, match=r"mode 7 is none of MRC's \(0, 1, 2, 6 and 12"):
+        open_volume(volume)
+
+
+@pytest.mark.parametrize(("imod", "word"), [(0, "unsigned"), (1, "signed")])
+def test_the_verdict_on_bytes_and_its_reason_are_told(tmp_path, imod, word):
+    path, _ = smooth_bytes(tmp_path, imod=imod)
+    (remark,) = read_header(path).remarks
+    assert remark == f"bytes read as {word}: its IMOD stamp says so"
+
+
+def test_a_range_written_by_a_program_that_read_the_bytes_wrongly_is_overruled(tmp_path):
+    path, ramp = smooth_bytes(tmp_path, statistics=(-128.0, 127.0))
+    np.testing.assert_array_equal(open_volume(path), ramp)
+    assert "neighbours would jump" in " ".join(read_header(path).remarks)
+
+
+def test_noise_around_zero_stays_signed_whatever_the_smoothness_of_noise_says(tmp_path, rng):
+    noise = np.clip(rng.normal(0, 30, (4, 16, 32)), -128, 127).astype(np.int8)
+    write_volume(tmp_path / "n.mrc", noise, 10.0)
+    np.testing.assert_array_equal(open_volume(tmp_path / "n.mrc"), noise)
+
+
+def test_bytes_that_are_the_same_either_way_are_not_discussed(tmp_path, rng):
+    write_volume(tmp_path / "p.mrc", rng.integers(0, 100, (4, 16, 32), np.int8), 10.0)
+    assert read_header(tmp_path / "p.mrc").remarks == ()

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from volume_files import write_ome_zarr
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.mrc import write_volume
@@ -58,6 +59,22 @@ def test_paths_count_from_the_project_folder_wherever_cryoal_runs(project):
     assert (tomogram.shape, tomogram.voxel_size) == ((16, 24, 32), 10.0)
     assert tomogram.tilt_range == (-51.0, 54.0)
     assert pickle.loads(pickle.dumps(tomogram)).load().shape == (16, 24, 32)
+
+
+def test_a_row_that_names_a_zarr_takes_the_level_of_its_binning(project):
+    fine = np.zeros((32, 48, 64), np.float32) + 2
+    levels = [fine, fine[::2, ::2, ::2] - 1]
+    write_ome_zarr(project / "Tomograms/job009/rec_001.zarr", levels, 5.0)
+    star = change(
+        project,
+        rlnTomoReconstructedTomogram=[
+            "Tomograms/job009/rec_TS_01.mrc", "Tomograms/job009/rec_001.zarr",
+        ],
+    )  # fmt: skip
+    tomogram = read_tomograms([star])["001"]
+    assert (tomogram.shape, tomogram.voxel_size) == ((16, 24, 32), 10.0)
+    assert tomogram.path.endswith("rec_001.zarr/1")
+    assert float(tomogram.load()[3, 4, 5]) == 1.0
 
 
 def test_an_optimisation_set_leads_to_its_tomograms(project):

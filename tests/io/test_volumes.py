@@ -18,6 +18,7 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from volume_files import served, write_em, write_ome_zarr
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.files import digest_of_volume
@@ -25,9 +26,6 @@ from cryoal.io.layers import LayeredVolume
 from cryoal.io.mrc import write_volume
 from cryoal.io.tomograms import read_tomograms
 from cryoal.io.volumes import open_volume, read_header, volume_formats
-
-sys.path.insert(0, str(Path(__file__).parent))
-from volume_files import served, write_em, write_ome_zarr
 
 #: Every file of odd_mrc: shape, type, voxel size and a word of each remark; or the refusal.
 ODD = {

@@ -1,22 +1,19 @@
 """Boxes are the same whatever format their tomogram came in; what is shown is kept beside it."""
 
 import gzip
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from conftest import DIAMETER, cryoal
+from volume_files import served, write_ome_zarr
 
 from cryoal.io.mrc import open_volume as open_mrc
 from cryoal.io.mrc import write_volume
 from cryoal.io.volumes import open_volume
 from cryoal.project.project import Project
 from cryoal.simulate.write import SimulationResult
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "io"))
-from volume_files import served, write_ome_zarr
 
 VOXEL = 20.0
 
