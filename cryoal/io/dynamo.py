@@ -96,7 +96,7 @@ def _map_beside(particles: ParticleSet, path: Path) -> None:
 def _write(
     particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
 ) -> None:
-    """Voxels, with the map of tomogram numbers beside it in ``<stem>.doc``."""
+    """Voxels, with the map of tomogram numbers beside it in ``<file>.doc``."""
     n = len(particles)
     values = np.zeros((n, _WRITTEN + 1))
     numbers_of = number_names(particles.tomogram.tolist())

@@ -92,7 +92,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
 def _write(
     particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
 ) -> None:
-    """Whole voxels and shifts, with the map of tomogram numbers beside it in ``<stem>.doc``.
+    """Whole voxels and shifts, with the map of tomogram numbers beside it in ``<file>.doc``.
 
     A 32-bit float near 4,000 is exact to 2e-4 voxels; whole numbers with the rest as a shift are
     exact to 1e-7.

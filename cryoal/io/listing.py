@@ -13,7 +13,7 @@ from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import UNITS, Content, Format, Picks, recognised
 from cryoal.io.names import NameMatch, match_file, match_names
-from cryoal.io.numbering import match_numbers
+from cryoal.io.numbering import map_of, match_numbers
 from cryoal.io.paths import follow
 from cryoal.io.placing import fitting_units, positions, share_inside
 from cryoal.io.tomograms import unbinned_size
@@ -105,7 +105,8 @@ def name_match(picks: Picks, tomograms: Mapping[str, Tomogram]) -> NameMatch:
         return match
     by_number = match_numbers(names, tomograms)
     if by_number is not None:
-        return NameMatch(found=by_number)
+        missing: dict[str, list[str]] = {n: [] for n in names if n not in by_number}
+        return NameMatch(found=by_number, missing=missing)
     if len(names) == 1:
         only = next(iter(tomograms)) if len(tomograms) == 1 else None
         only = only or match_file(picks.path.stem, tomograms)
@@ -131,7 +132,7 @@ def tomogram_of_each(
     if match.ambiguous or not match.found:
         hint = (
             f"; it numbers them: write lines such as '1 {next(iter(tomograms))}' into "
-            f"{path.with_suffix('.doc')}"
+            f"{map_of(path)}"
             if picks.numbered
             else ""
         )

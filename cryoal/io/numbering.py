@@ -5,7 +5,7 @@ volumes, ``.vll``, one path a line (https://www.dynamo-em.org, "Dtcrop", "Vll").
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from cryoal.io.star import read_text
 def numbered_tomograms(numbered: NDArray[np.float64], path: Path) -> tuple[NDArray[np.str_], bool]:
     """Names of tomograms, and False; without a map beside ``path`` the numbers, and True.
 
-    Maps are ``<stem>.doc``, ``<stem>.vll`` and ``indices_column20.doc``.
+    Maps are ``<file>.doc``, ``<stem>.doc``, ``<stem>.vll`` and ``indices_column20.doc``.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def numbered_tomograms(numbered: NDArray[np.float64], path: Path) -> tuple[NDArr
         A map that is not one, or that has no line for a number.
     """
     wanted = [f"{number:.10g}" for number in numbered]
-    files = (path.with_suffix(".doc"), path.with_suffix(".vll"),
+    files = (map_of(path), path.with_suffix(".doc"), path.with_suffix(".vll"),
              path.with_name("indices_column20.doc"))  # fmt: skip
     file = next((file for file in files if file != path and file.is_file()), None)
     if file is None:
@@ -89,25 +89,45 @@ def _last_number(name: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def match_numbers(wanted: Iterable[str], known: Iterable[str]) -> dict[str, str] | None:
-    """Tomogram whose name ends in each number, if that is one and only one for every number."""
+def match_numbers(wanted: Sequence[str], known: Iterable[str]) -> dict[str, str] | None:
+    """Tomogram whose name ends in each number; None where that could be chance.
+
+    It is none if every number has one tomogram, or every tomogram given has a number: then the
+    other numbers are tomograms that were not given.
+
+    Examples
+    --------
+    >>> match_numbers(["1", "7"], ["TS_01", "TS_07"])
+    {'1': 'TS_01', '7': 'TS_07'}
+    >>> match_numbers(["1", "2"], ["TS_01", "TS_07"])
+    """
     ends: dict[int, list[str]] = {}
-    for name in known:
+    names = list(known)
+    for name in names:
         end = _last_number(name)
-        if end is not None:
-            ends.setdefault(end, []).append(name)
-    found: dict[str, str] = {}
-    for number in wanted:
-        hits = ends.get(int(float(number)), []) if float(number).is_integer() else []
-        if len(hits) != 1:
+        if end is None:
             return None
-        found[number] = hits[0]
-    return found
+        ends.setdefault(end, []).append(name)
+    if len(ends) < len(names):
+        return None
+    whole = [number for number in wanted if float(number).is_integer()]
+    found = {n: ends[int(float(n))][0] for n in whole if int(float(n)) in ends}
+    complete = len(found) == len(wanted) or len(found) == len(names)
+    return found if found and complete else None
 
 
-def write_map(path: Path, numbers: Mapping[str, int]) -> Path:
-    """Write ``<stem>.doc`` beside a list: a line with number and name for each tomogram."""
-    file = path.with_suffix(".doc")
-    with replacing(file) as out:
+def map_of(path: Path) -> Path:
+    """Table map of a list; of its whole name, so that two lists never share one.
+
+    Examples
+    --------
+    >>> map_of(Path("out/picks.tbl")).as_posix()
+    'out/picks.tbl.doc'
+    """
+    return path.with_name(f"{path.name}.doc")
+
+
+def write_map(path: Path, numbers: Mapping[str, int]) -> None:
+    """Write the table map of a list: a line with number and name for each tomogram."""
+    with replacing(map_of(path)) as out:
         out.writelines(f"{number} {name}\n" for name, number in numbers.items())
-    return file

@@ -95,7 +95,7 @@ def test_numbers_of_tomograms_become_names_again(testdata, tmp_path):
     again = open_list(tmp_path / "out.tbl").picks
     assert again.tomogram.tolist() == open_list(path).picks.tomogram.tolist()
     assert not again.numbered
-    numbers = dict(line.split() for line in (tmp_path / "out.doc").read_text().splitlines())
+    numbers = dict(line.split() for line in (tmp_path / "out.tbl.doc").read_text().splitlines())
     assert numbers["17"] == "TS_017"
 
 

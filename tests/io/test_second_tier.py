@@ -89,7 +89,7 @@ def test_eman2_counts_unbinned_pixels_from_the_middle_voxel(tmp_path):
     path.write_text(json.dumps(info))
     found = read_particles([path], TOMOGRAM)
     middle = np.array([100, 500, 480])
-    np.testing.assert_allclose(found.position / 8, middle + [[0, 0, 0], [2, -10, 100]])
+    np.testing.assert_allclose(found.position / 8, np.array([[0, 0, 0], [2, -10, 100]]) + middle)
     assert found.score.tolist() == [0.5, 0.25]
     assert found.table["class_name"].tolist() == ["ribosome", ""]
     assert inspect(path)["unit"] == "unbinned_pixel"
