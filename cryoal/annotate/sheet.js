@@ -4,10 +4,12 @@
   const $ = (id) => document.getElementById(id);
   const JUNK = "junk", UNSURE = "unsure";
   const COLUMNS = ["statement", "when", "id", "label", "round", "revokes", "tomogram", "x", "y", "z", "annotator", "control"];
+  // A page that was made for somebody has a memory of its own for who used it last.
+  const last_name = `cryoal:${data.key}:${data.annotator}:annotator`;
   const where = new Map(data.items.map((item, index) => [item.id, index]));
 
   // ---- what was said: statements that are only ever added, as in the project's own ledgers ----
-  let annotator = "";
+  let annotator = data.annotator;
   let state = nothing();
   let newest = 0; // microseconds; statements are ordered by their time
   let standing = []; // statements nobody took back, oldest first
@@ -28,8 +30,10 @@
       sent: [...new Set([...one.sent, ...other.sent])],
     };
   }
+  let keeps = true;
   function stored(action) {
     try { return action(); } catch (problem) {
+      keeps = false;
       notice("This browser keeps nothing for this page (" + problem.name + "). Download before you close it.");
       return undefined;
     }
@@ -170,6 +174,10 @@
     });
     return { told, text: [COLUMNS.join("\t"), ...lines].join("\n") + "\n" };
   }
+  function unsent() {
+    const sent = new Set(state.sent);
+    return file().told.filter((s) => !sent.has(s.statement)).length;
+  }
   function download() {
     const { told, text } = file();
     if (!told.length) { toast("No answers to download yet"); return; }
@@ -227,7 +235,7 @@
     for (const name of [...planes, "context"]) $(name).style.filter = filter;
     const [slabs, around] = sources(here);
     when_ready(slabs, (image) => {
-      const side = image.naturalHeight, middle = Math.floor(side / 2);
+      const side = image.naturalHeight, middle = data.middle * side - 0.5;
       const outline = look.circle && { x: middle, y: middle, radius: data.radius * side };
       planes.forEach((name, at) => paint($(name), image, [at * side, 0, side, side], outline));
     });
@@ -259,9 +267,9 @@
     $("bar").setAttribute("aria-valuemax", String(data.items.length));
     $("filled").style.width = `${(100 * done) / data.items.length}%`;
     $("rate").textContent = rate(data.items.length - done);
-    const unsent = file().told.filter((s) => !state.sent.includes(s.statement)).length;
-    $("download").textContent = unsent ? `Download (${unsent} new)` : "Download";
-    $("download").classList.toggle("ready", unsent > 0 && done === data.items.length);
+    const fresh = unsent();
+    $("download").textContent = fresh ? `Download (${fresh} new)` : "Download";
+    $("download").classList.toggle("ready", fresh > 0 && done === data.items.length);
     show_classes(label);
     show_guess(item);
     show_strip();
@@ -370,7 +378,7 @@
       state = unite(remembered(annotator), mine);
       localStorage.setItem(place(annotator), JSON.stringify(state));
       if (before === "") localStorage.removeItem(place(""));
-      localStorage.setItem(`cryoal:${data.key}:annotator`, annotator);
+      localStorage.setItem(last_name, annotator);
     });
     settle();
     $("annotator").value = annotator;
@@ -444,6 +452,7 @@
   $("annotator").addEventListener("change", () => rename($("annotator").value));
   $("annotator").addEventListener("keydown", (event) => { if (event.key === "Enter") $("annotator").blur(); });
   window.addEventListener("resize", draw);
+  window.addEventListener("beforeunload", (event) => { if (!keeps && unsent()) event.preventDefault(); });
   window.addEventListener("storage", (event) => {
     if (event.key !== place(annotator)) return;
     state = unite(remembered(annotator), state);
@@ -455,7 +464,7 @@
   $("span").textContent = data.span;
   stored(() => {
     Object.assign(look, JSON.parse(localStorage.getItem("cryoal:look") ?? "{}"), { slab: data.slab });
-    annotator = data.annotator || localStorage.getItem(`cryoal:${data.key}:annotator`) || "";
+    annotator = localStorage.getItem(last_name) ?? data.annotator;
     state = remembered(annotator);
   });
   $("annotator").value = annotator;

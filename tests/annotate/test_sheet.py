@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cryoal.annotate.sheet import inert_json, render, slab_pictures, write_sheet
+from cryoal.annotate.sheet import (
+    _side_by_side,
+    inert_json,
+    render,
+    slab_pictures,
+    write_sheet,
+)
 from cryoal.core.errors import CryoalError
 from cryoal.project.project import Project
 
@@ -70,6 +76,17 @@ def test_the_pictures_are_the_slabs_and_the_surroundings(page, asked):
     around = decoded(item["context"]["source"])
     assert -0.5 <= item["context"]["y"] <= around.shape[0] - 0.5
     assert -0.5 <= item["context"]["x"] <= around.shape[1] - 0.5
+
+
+@pytest.mark.parametrize(("side", "drawn"), [(48, 48), (72, 72), (128, 72)])
+def test_large_boxes_make_no_large_sheet(side, drawn):
+    y, x = np.indices((side, side), dtype=np.float32)
+    pictures = np.stack([x, y, x + y])
+    shown = _side_by_side(pictures)
+    assert shown.shape == (drawn, 3 * drawn)
+    first = shown[:, :drawn].astype(int)
+    assert (np.diff(first.mean(axis=0)) >= 0).all()
+    assert shown.max() == 255
 
 
 @given(st.recursive(st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part)))

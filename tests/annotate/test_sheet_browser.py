@@ -41,13 +41,16 @@ def browser() -> Iterator:
 class Desk:
     """A project, its sheet, and a person's browser profile."""
 
-    def __init__(self, project: Path, folder: Path, browser) -> None:
+    def __init__(self, project: Path, folder: Path, browser, sheet: Path | None = None) -> None:
         self.root, self.folder = project, folder
         self.sheet = folder / "sheet.html"
         self.profile = browser.new_context(accept_downloads=True)
         self.trouble: list[str] = []
         self.requests: list[str] = []
-        write_sheet(Project(project), self.sheet, with_context=False)
+        if sheet is None:
+            write_sheet(Project(project), self.sheet, with_context=False)
+        else:
+            shutil.copy(sheet, self.sheet)
         self.page = self.open()
 
     @property
@@ -105,9 +108,17 @@ class Desk:
         return outcome.stderr
 
 
+@pytest.fixture(scope="module")
+def sheet(asked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the project that ``queued`` is a copy of."""
+    path = tmp_path_factory.mktemp("sheet") / "sheet.html"
+    write_sheet(Project(asked), path, with_context=False)
+    return path
+
+
 @pytest.fixture
-def desk(queued: Path, tmp_path: Path, browser) -> Iterator[Desk]:
-    made = Desk(queued, tmp_path, browser)
+def desk(queued: Path, tmp_path: Path, browser, sheet: Path) -> Iterator[Desk]:
+    made = Desk(queued, tmp_path, browser, sheet)
     yield made
     made.profile.close()
     assert made.trouble == []
@@ -125,7 +136,7 @@ def test_ten_answers_less_one_undone_come_home_after_a_reload(desk):
     assert desk.answered == 9
     assert desk.at == 9
     sheet = desk.download()
-    assert sheet.name == f"{desk.root.name}_round_0_labels.tsv"
+    assert sheet.name == "project_round_0_labels.tsv"
     said = ["ribosome", "proteasome", "ribosome", "junk", UNSURE, "junk", "proteasome"]
     said += ["ribosome"] * 2
     table = read_tsv(sheet)
@@ -276,6 +287,20 @@ def test_two_people_share_a_browser_and_mix_nothing(desk):
         two: {"anna": "a", "ben": UNSURE},
         three: {"anna": "a"},
     }
+
+
+def test_a_page_made_for_somebody_begins_with_their_name(desk):
+    desk.page.fill("#annotator", "anna")
+    desk.page.press("#annotator", "Enter")
+    write_sheet(desk.project, desk.sheet, annotator="ben", with_context=False)
+    desk.page.reload()
+    assert desk.page.input_value("#annotator") == "ben"
+    desk.press("j")
+    desk.page.fill("#annotator", "cleo")
+    desk.page.press("#annotator", "Enter")
+    assert desk.answered == 0
+    desk.page.reload()
+    assert desk.page.input_value("#annotator") == "cleo"
 
 
 def test_two_tabs_lose_no_answer(desk):

@@ -257,6 +257,21 @@ def labels_from_a_plain_folder(bench: Bench) -> list[object]:
     return ["label", bench.project, "--from", bench.data]
 
 
+def sheet_without_a_queue(bench: Bench) -> list[object]:
+    return ["sheet", bench.project, "-o", bench.folder / "sheet.html"]
+
+
+def sheet_of_another_project(bench: Bench) -> list[object]:
+    header = "statement,when,id,label,round,revokes,tomogram,x,y,z"
+    row = "b1,2026-03-01T10:00:00Z,TS_009/1,a,0,,TS_009,1,2,3"
+    return bench.labels(f"{header}\n{row}\n")
+
+
+def sheet_with_a_torn_line(bench: Bench) -> list[object]:
+    header = "statement,when,id,label,round,revokes"
+    return bench.labels(f"{header}\nb1,2026-03-01T10:00,TS_001/1,a,zero,\n")
+
+
 def train_on_one_class(bench: Bench) -> list[object]:
     assert cryoal(*bench.labels("id\tlabel\nTS_001/1\ta\nTS_001/2\ta\n")).code == 0
     return ["train", bench.project]
@@ -395,6 +410,9 @@ CASES: list[tuple[Case, tuple[str, ...]]] = [
     (label_file_of_a_header, ("labels.tsv", "no labels")),
     (label_file_that_is_not_there, ("labels.tsv", "does not exist")),
     (labels_from_a_plain_folder, ("data", "project")),
+    (sheet_without_a_queue, ("project", "cryoal select")),
+    (sheet_of_another_project, ("labels.tsv", "TS_009/1", "another project")),
+    (sheet_with_a_torn_line, ("labels.tsv, row 2", "zero")),
     (train_on_one_class, ("2 labels", "'a'", "two classes")),
     (train_on_nothing, ("no labels yet", "cryoal select")),
     (predict_before_training, ("nothing trained yet", "cryoal train")),
