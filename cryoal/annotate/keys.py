@@ -112,6 +112,11 @@ class KeyFilter(QObject):
         for widget in (window, *window.findChildren(QWidget)):
             if widget is window or widget.focusPolicy() != Qt.FocusPolicy.NoFocus:
                 self._watch(widget)
+        # napari's dock hands what reaches it to the canvas itself.
+        around: QWidget | None = self._panel
+        while around is not None:
+            self._watch(around)
+            around = around.parentWidget()
 
     def release(self) -> None:
         """Leave every key to napari again."""

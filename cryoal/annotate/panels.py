@@ -50,7 +50,7 @@ class Bar(QWidget):
             self.fraction = fraction
             self.update()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint ground and bar."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), self.palette().mid())

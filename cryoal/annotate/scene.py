@@ -50,12 +50,13 @@ class Scene:
         self.seen: Seen | None = None
         self.layers: dict[str, Layer] = {}
         box = round(side / voxel_size)
-        for name in PANES:
-            shape = (box, box, 3) if name == "queue" else (box, box)
-            dtype = np.uint8 if name == "queue" else np.float32
-            self.layers[name] = self._image(np.zeros(shape, dtype), name)
-        self.layers[MARKS] = self._marks()
-        self.layers[RING] = self._ring()
+        with viewer.layers.batched_update():
+            for name in PANES:
+                shape = (box, box, 3) if name == "queue" else (box, box)
+                dtype = np.uint8 if name == "queue" else np.float32
+                self.layers[name] = self._image(np.zeros(shape, dtype), name)
+            self.layers[MARKS] = self._marks()
+            self.layers[RING] = self._ring()
         self._was = {
             "bar": viewer.scale_bar.visible,
             "corner": viewer.scale_bar.position,
@@ -139,9 +140,10 @@ class Scene:
     def remove(self) -> None:
         """Take our layers away, and leave the viewer as it was."""
         self.viewer.dims.ndisplay = 2
-        for layer in self.layers.values():
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        with self.viewer.layers.batched_update():
+            for layer in self.layers.values():
+                if layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
         self.layers.clear()
         self.viewer.scale_bar.visible = self._was["bar"]
         self.viewer.scale_bar.position = self._was["corner"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QFileDialog, QMainWindow, QWidget
 
+from cryoal.annotate.immortal import keep_constants
 from cryoal.annotate.keys import HELP, KeyFilter, Stroke
 from cryoal.annotate.layout import Form
 from cryoal.annotate.looking import Look, Seen, has_display, look_at
@@ -46,6 +47,7 @@ class AnnotationWidget(QWidget):
         project: Path | str | None = None,
         annotator: str | None = None,
     ) -> None:
+        keep_constants()
         super().__init__()
         self.viewer = napari_viewer
         self.session: AnnotationSession | None = None
@@ -265,6 +267,10 @@ class AnnotationWidget(QWidget):
             self.scene.set_solid(look.three_d.isChecked())
 
     def _ndisplay_changed(self) -> None:
+        # Layers must not come and go while napari is still telling everyone.
+        QTimer.singleShot(0, self._follow_ndisplay)
+
+    def _follow_ndisplay(self) -> None:
         self.form.look.three_d.setChecked(self.viewer.dims.ndisplay == 3)
 
     def _update(self) -> None:
@@ -350,7 +356,8 @@ class AnnotationWidget(QWidget):
     def event(self, event: QEvent) -> bool:
         """Notice when the panel is put into a window, and when it is taken out of it."""
         if event.type() == QEvent.Type.Show:
-            QTimer.singleShot(0, self._watch_keys)
+            self._watch_keys()
+            QTimer.singleShot(0, self._fit)
         if event.type() == QEvent.Type.Hide:
             QTimer.singleShot(0, self._leave_if_undocked)
         return bool(super().event(event))
@@ -366,8 +373,10 @@ class AnnotationWidget(QWidget):
         if window is not None:
             self._keys.watch(window)
             self._to_canvas()
-            if self.scene is not None:
-                self.viewer.fit_to_view(margin=0.02)
+
+    def _fit(self) -> None:
+        if self.scene is not None:
+            self.viewer.fit_to_view(margin=0.02)
 
     def _to_canvas(self) -> None:
         window = self._main_window()
