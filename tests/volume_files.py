@@ -4,7 +4,7 @@ import functools
 import http.server
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,20 +12,42 @@ import numpy as np
 import zarr
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on loopback: its address."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+def served(
+    folder: Path, breaks: dict[str, int] | None = None, silent: Collection[str] = ()
+) -> Iterator[str]:
+    """Serve a folder on loopback: its address.
+
+    Parameters
+    ----------
+    breaks : mapping of path to how often the connection ends without an answer, first of all
+    silent : paths that are never answered, while the server runs
+    """
+    left, over = dict(breaks or {}), threading.Event()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path in silent:
+                over.wait(20)
+            elif left.get(self.path, 0) > 0:
+                left[self.path] -= 1
+            else:
+                super().do_GET()
+                return
+            self.close_connection = True
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            over.set()
+            server.shutdown()
         thread.join()
 
 

@@ -8,15 +8,16 @@ need not be zyx. A level can be named itself: ``TS_01.zarr/1``.
 import itertools
 import logging
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoal.core.errors import CryoalError
+from cryoal.core.errors import CryoalError, MachineError
 from cryoal.io.layers import LayeredVolume
 from cryoal.io.volumes import (
     LARGEST_SIDE,
@@ -31,6 +32,7 @@ from cryoal.io.volumes import (
     volume_formats,
 )
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 #: Angstrom in the units that NGFF allows (UDUNITS-2 names) and programs write.
@@ -41,6 +43,9 @@ SAME = 0.01
 
 #: Chunks side by side; metadata that say more are damaged, and reading would never end.
 LARGEST_LAYER = 100_000
+
+#: Of a server: how long it may be silent, and how often a connection may break.
+CONNECT_SECONDS, READ_SECONDS, PAUSE_SECONDS, ATTEMPTS = 10.0, 60.0, 1.0, 3
 
 _PROTOCOLS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
@@ -100,7 +105,7 @@ def open_volume(place: Place) -> Any:
         for axis, size in zip(order, shape, strict=True):
             window[axis] = slice(0, size)
         window[z] = slice(low, high)
-        block = np.asarray(array[tuple(window)])
+        block = _patiently(lambda: np.asarray(array[tuple(window)]), str(path))
         kept = [axis for axis in range(array.ndim) if axis in order]
         block = block.reshape([block.shape[axis] for axis in kept])
         return block.transpose([kept.index(axis) for axis in order])
@@ -115,7 +120,12 @@ def _node(place: Place) -> Any:
     except ImportError as problem:
         raise needs("zarr", place, "OME-Zarr") from problem
     try:
-        return zarr.open(str(place), mode="r")
+        options = _network_options(str(place))
+        return _patiently(
+            lambda: zarr.open(str(place), mode="r", storage_options=options), str(place)
+        )
+    except MachineError:
+        raise
     except ImportError as problem:
         protocol = str(place).partition("://")[0].lower()
         package = _PROTOCOLS.get(protocol, "aiohttp" if protocol.startswith("http") else "fsspec")
@@ -128,6 +138,49 @@ def _node(place: Place) -> Any:
         raise CryoalError(
             f"{place}: no zarr group or array can be read there ({_brief(problem)})"
         ) from problem
+
+
+def _network_options(address: str) -> dict[str, Any] | None:
+    """What keeps a server that falls silent from holding us for ever."""
+    if not address.lower().startswith(("http://", "https://")):
+        return None
+    import aiohttp
+
+    silence = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+    )
+    return {"client_kwargs": {"timeout": silence}}
+
+
+def _patiently(action: Callable[[], T], place: str) -> T:
+    """Try again where a connection broke; a local file is read once.
+
+    Raises
+    ------
+    MachineError
+        It broke again and again.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            return action()
+        except Exception as problem:
+            if not is_remote(place) or not _of_the_network(problem):
+                raise
+            if attempt + 1 == ATTEMPTS:
+                raise MachineError(
+                    f"{place}: the connection failed {ATTEMPTS} times ({_brief(problem)}); check "
+                    "the network and run the same command again"
+                ) from problem
+            log.info("%s: %s; trying again", place, _brief(problem))
+            time.sleep(PAUSE_SECONDS)
+    raise AssertionError("no attempt was made")
+
+
+def _of_the_network(problem: BaseException) -> bool:
+    if isinstance(problem, FileNotFoundError):
+        return False
+    module = type(problem).__module__.partition(".")[0]
+    return isinstance(problem, OSError | TimeoutError) or module in ("aiohttp", "botocore")
 
 
 def _brief(problem: Exception) -> str:

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from volume_files import served, write_em, write_ome_zarr
 
-from cryoal.core.errors import CryoalError
+from cryoal.core.errors import CryoalError, MachineError
+from cryoal.io import zarr_volume
 from cryoal.io.files import digest_of_volume
 from cryoal.io.layers import LayeredVolume
 from cryoal.io.mrc import write_volume
@@ -181,7 +182,7 @@ def test_a_folders_voxel_spacing_is_a_claim_like_any_other(tmp_path, array):
         read_tomograms([folder / "wbp.zarr"])
 
 
-def test_a_remote_zarr_is_read_like_a_local_one(tmp_path, array):
+def test_a_remote_zarr_is_read_like_a_local_one(tmp_path, array, monkeypatch):
     write_ome_zarr(tmp_path / "TS_01.zarr", [array], 10.0)
     with served(tmp_path) as address:
         found = read_tomograms([f"{address}/TS_01.zarr"])["TS_01"]
@@ -192,8 +193,33 @@ def test_a_remote_zarr_is_read_like_a_local_one(tmp_path, array):
             read_tomograms([f"{address}/TS_02.zarr"])
         with pytest.raises(CryoalError, match="download other volumes first"):
             read_tomograms([f"{address}/TS_02.mrc"])
-    with pytest.raises(CryoalError, match="no zarr group or array can be read there"):
+    monkeypatch.setattr(zarr_volume, "PAUSE_SECONDS", 0.0)
+    with pytest.raises(MachineError, match=r"the connection failed 3 times .*check the network"):
         read_tomograms([f"{address}/TS_01.zarr"])
+
+
+@pytest.mark.parametrize("failures", [2, 100])
+def test_a_connection_that_breaks_is_tried_again(tmp_path, array, monkeypatch, failures):
+    monkeypatch.setattr(zarr_volume, "PAUSE_SECONDS", 0.0)
+    write_ome_zarr(tmp_path / "TS_01.zarr", [array], 10.0, chunks=32)
+    with served(tmp_path, breaks={"/TS_01.zarr/0/0.0.0": failures}) as address:
+        volume = open_volume(f"{address}/TS_01.zarr")
+        if failures == 100:
+            with pytest.raises(MachineError, match="the connection failed 3 times"):
+                volume[0:2]
+        else:
+            np.testing.assert_array_equal(volume[0:2], array[0:2])
+
+
+def test_a_server_that_falls_silent_is_not_waited_for(tmp_path, array, monkeypatch):
+    for name, value in (("PAUSE_SECONDS", 0.0), ("READ_SECONDS", 0.1), ("ATTEMPTS", 2)):
+        monkeypatch.setattr(zarr_volume, name, value)
+    write_ome_zarr(tmp_path / "TS_01.zarr", [array], 10.0)
+    with (
+        served(tmp_path, silent={"/TS_01.zarr/.zattrs"}) as address,
+        pytest.raises(MachineError, match="the connection failed 2 times"),
+    ):
+        read_header(f"{address}/TS_01.zarr")
 
 
 def test_remote_patterns_are_listed_by_the_server(tmp_path, array):
