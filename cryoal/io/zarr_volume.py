@@ -6,19 +6,17 @@ need not be zyx. A level can be named itself: ``TS_01.zarr/1``.
 """
 
 import itertools
-import logging
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError, MachineError
 from cryoal.io.layers import LayeredVolume
+from cryoal.io.ngff import SAME, Level, levels_of
+from cryoal.io.remote import brief, network_options, patiently
 from cryoal.io.volumes import (
     LARGEST_SIDE,
     Candidate,
@@ -32,42 +30,10 @@ from cryoal.io.volumes import (
     volume_formats,
 )
 
-T = TypeVar("T")
-log = logging.getLogger(__name__)
-
-#: Angstrom in the units that NGFF allows (UDUNITS-2 names) and programs write.
-ANGSTROM = {"angstrom": 1.0, "nanometer": 10.0, "nm": 10.0, "micrometer": 1e4, "um": 1e4}
-
-#: Levels whose voxel size differs from the one wanted by less than this share are that level.
-SAME = 0.01
-
 #: Chunks side by side; metadata that say more are damaged, and reading would never end.
 LARGEST_LAYER = 100_000
 
-#: Of a server: how long it may be silent, and how often a connection may break.
-CONNECT_SECONDS, READ_SECONDS, PAUSE_SECONDS, ATTEMPTS = 10.0, 60.0, 1.0, 3
-
 _PROTOCOLS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
-
-
-@dataclass(frozen=True)
-class _Level:
-    """One level of a multiscale image: its array's path, and what a voxel of it is."""
-
-    path: str
-    axes: tuple[str, ...]
-    scale: tuple[float, ...]  # Angstrom, in the order of the axes; 0 unknown
-    remarks: tuple[str, ...]
-
-    @property
-    def voxel_size(self) -> float:
-        sizes = [size for axis, size in zip(self.axes, self.scale, strict=True) if axis in "xy"]
-        return round(float(np.mean(sizes)), 5) if sizes else 0.0
-
-    @property
-    def cubic(self) -> bool:
-        sizes = [size for axis, size in zip(self.axes, self.scale, strict=True) if axis in "zyx"]
-        return bool(np.ptp(sizes) <= SAME * np.mean(sizes)) if sizes else True
 
 
 def read_header(place: Place, voxel_size: float | None = None) -> VolumeHeader:
@@ -105,7 +71,7 @@ def open_volume(place: Place) -> Any:
         for axis, size in zip(order, shape, strict=True):
             window[axis] = slice(0, size)
         window[z] = slice(low, high)
-        block = _patiently(lambda: np.asarray(array[tuple(window)]), str(path))
+        block = patiently(lambda: np.asarray(array[tuple(window)]), str(path))
         kept = [axis for axis in range(array.ndim) if axis in order]
         block = block.reshape([block.shape[axis] for axis in kept])
         return block.transpose([kept.index(axis) for axis in order])
@@ -120,8 +86,8 @@ def _node(place: Place) -> Any:
     except ImportError as problem:
         raise needs("zarr", place, "OME-Zarr") from problem
     try:
-        options = _network_options(str(place))
-        return _patiently(
+        options = network_options(str(place))
+        return patiently(
             lambda: zarr.open(str(place), mode="r", storage_options=options), str(place)
         )
     except MachineError:
@@ -136,63 +102,15 @@ def _node(place: Place) -> Any:
     # no base; all of them mean that there is no readable zarr.
     except Exception as problem:
         raise CryoalError(
-            f"{place}: no zarr group or array can be read there ({_brief(problem)})"
+            f"{place}: no zarr group or array can be read there ({brief(problem)})"
         ) from problem
 
 
-def _network_options(address: str) -> dict[str, Any] | None:
-    """What keeps a server that falls silent from holding us for ever."""
-    if not address.lower().startswith(("http://", "https://")):
-        return None
-    import aiohttp
-
-    silence = aiohttp.ClientTimeout(
-        total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
-    )
-    return {"client_kwargs": {"timeout": silence}}
-
-
-def _patiently(action: Callable[[], T], place: str) -> T:
-    """Try again where a connection broke; a local file is read once.
-
-    Raises
-    ------
-    MachineError
-        It broke again and again.
-    """
-    for attempt in range(ATTEMPTS):
-        try:
-            return action()
-        except Exception as problem:
-            if not is_remote(place) or not _of_the_network(problem):
-                raise
-            if attempt + 1 == ATTEMPTS:
-                raise MachineError(
-                    f"{place}: the connection failed {ATTEMPTS} times ({_brief(problem)}); check "
-                    "the network and run the same command again"
-                ) from problem
-            log.info("%s: %s; trying again", place, _brief(problem))
-            time.sleep(PAUSE_SECONDS)
-    raise AssertionError("no attempt was made")
-
-
-def _of_the_network(problem: BaseException) -> bool:
-    if isinstance(problem, FileNotFoundError):
-        return False
-    module = type(problem).__module__.partition(".")[0]
-    return isinstance(problem, OSError | TimeoutError) or module in ("aiohttp", "botocore")
-
-
-def _brief(problem: Exception) -> str:
-    words = " ".join(str(problem).split())
-    return f"{type(problem).__name__}: {words[:200]}" if words else type(problem).__name__
-
-
-def _chosen(place: Place, node: Any, wanted: float | None) -> tuple[_Level, Any, str]:
+def _chosen(place: Place, node: Any, wanted: float | None) -> tuple[Level, Any, str]:
     """Level, its array, and the place that stands for it."""
     if hasattr(node, "shape"):
         return _level_above(place, node), node, str(place)
-    levels = _levels(place, dict(node.attrs))
+    levels = levels_of(place, dict(node.attrs))
     fitting = [
         level
         for level in levels
@@ -208,20 +126,20 @@ def _chosen(place: Place, node: Any, wanted: float | None) -> tuple[_Level, Any,
         array.chunks  # noqa: B018 - not every damaged array can say so
     except Exception as problem:  # as in _node
         raise CryoalError(
-            f"{place}: its level {level.path!r} cannot be read ({_brief(problem)}); is it whole?"
+            f"{place}: its level {level.path!r} cannot be read ({brief(problem)}); is it whole?"
         ) from problem
     # A single level needs no name of its own, and stays what the user called it.
     path = str(place) if level is finest else f"{str(place).rstrip('/')}/{level.path}"
     return level, array, path
 
 
-def _level_above(place: Place, array: Any) -> _Level:
+def _level_above(place: Place, array: Any) -> Level:
     """What the multiscale image around an array says of it; nothing, where there is none."""
     above, _, name = str(place).rstrip("/").rpartition("/")
     if above and (is_remote(above) or is_zarr(above)):
         try:
             group = _node(above)
-            levels = _levels(above, dict(group.attrs)) if not hasattr(group, "shape") else []
+            levels = levels_of(above, dict(group.attrs)) if not hasattr(group, "shape") else []
         except CryoalError:
             levels = []
         for level in levels:
@@ -229,79 +147,10 @@ def _level_above(place: Place, array: Any) -> _Level:
                 return level
     axes = ("z", "y", "x") if array.ndim == 3 else tuple("tczyx"[-array.ndim :])
     remark = "a bare zarr array: it states no voxel size, its axes are taken as z, y, x"
-    return _Level("", axes, (0.0,) * len(axes), (remark,))
+    return Level("", axes, (0.0,) * len(axes), (remark,))
 
 
-def _levels(place: Place, attributes: Mapping[str, Any]) -> list[_Level]:
-    ome = attributes.get("ome")
-    scales = (ome if isinstance(ome, Mapping) else attributes).get("multiscales")
-    if not isinstance(scales, Sequence) or not scales:
-        raise CryoalError(
-            f"{place}: a zarr group without multiscales, so no OME-Zarr image; name the array in it"
-        )
-    image = scales[0]
-    try:
-        axes = _axes(image)
-        units, remarks = _units(image, axes)
-        whole = _scale(image.get("coordinateTransformations"), len(axes))
-        levels = []
-        for dataset in image["datasets"]:
-            own = _scale(dataset.get("coordinateTransformations"), len(axes))
-            known = any(
-                t.get("type") == "scale" for t in dataset.get("coordinateTransformations") or []
-            )
-            scale = tuple(
-                float(a * b * unit) if known and np.isfinite(a * b * unit) and a * b > 0 else 0.0
-                for a, b, unit in zip(own, whole, units, strict=True)
-            )
-            levels.append(_Level(str(dataset["path"]), axes, scale, remarks))
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise CryoalError(
-            f"{place}: its multiscales metadata are not as NGFF has them ({_brief(problem)})"
-        ) from problem
-    if not levels:
-        raise CryoalError(f"{place}: its multiscales name no dataset")
-    return levels
-
-
-def _axes(image: Mapping[str, Any]) -> tuple[str, ...]:
-    axes = image.get("axes") or ["z", "y", "x"]
-    names = tuple(str(a["name"] if isinstance(a, Mapping) else a).lower() for a in axes)
-    if not set("zyx") <= set(names) or len(set(names)) != len(names):
-        raise ValueError(f"axes {', '.join(names)}: z, y and x are needed")
-    return names
-
-
-def _units(image: Mapping[str, Any], axes: tuple[str, ...]) -> tuple[list[float], tuple[str, ...]]:
-    """Angstrom in the unit of each axis, and what had to be assumed."""
-    stated = [
-        str(a.get("unit") or "") if isinstance(a, Mapping) else "" for a in image.get("axes") or []
-    ] or [""] * len(axes)
-    units, remarks = [], []
-    for axis, unit in zip(axes, stated, strict=True):
-        if axis not in "zyx":
-            units.append(1.0)
-        elif not unit:
-            units.append(1.0)
-            remarks.append("no unit in its axes: its scale is taken as Angstrom")
-        elif unit.lower() in ANGSTROM:
-            units.append(ANGSTROM[unit.lower()])
-        else:
-            units.append(np.nan)
-            remarks.append(f"unit {unit!r} of its axes is none of length, so it states no size")
-    return units, tuple(dict.fromkeys(remarks))
-
-
-def _scale(transformations: Any, axes: int) -> list[float]:
-    scale = [1.0] * axes
-    for transformation in transformations or []:
-        if transformation.get("type") == "scale":
-            factors = [float(value) for value in transformation["scale"]]
-            scale = [a * b for a, b in zip(scale, factors, strict=True)]
-    return scale
-
-
-def _arranged(place: Place, array: Any, level: _Level) -> tuple[tuple[int, int, int], list[int]]:
+def _arranged(place: Place, array: Any, level: Level) -> tuple[tuple[int, int, int], list[int]]:
     """Shape (Z, Y, X), and which axes of the array these are."""
     if array.ndim != len(level.axes):
         raise CryoalError(

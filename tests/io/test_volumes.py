@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from volume_files import served, write_em, write_ome_zarr
 
 from cryoal.core.errors import CryoalError, MachineError
-from cryoal.io import zarr_volume
+from cryoal.io import remote
 from cryoal.io.files import digest_of_volume
 from cryoal.io.layers import LayeredVolume
 from cryoal.io.mrc import write_volume
@@ -193,14 +193,14 @@ def test_a_remote_zarr_is_read_like_a_local_one(tmp_path, array, monkeypatch):
             read_tomograms([f"{address}/TS_02.zarr"])
         with pytest.raises(CryoalError, match="download other volumes first"):
             read_tomograms([f"{address}/TS_02.mrc"])
-    monkeypatch.setattr(zarr_volume, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(remote, "PAUSE_SECONDS", 0.0)
     with pytest.raises(MachineError, match=r"the connection failed 3 times .*check the network"):
         read_tomograms([f"{address}/TS_01.zarr"])
 
 
 @pytest.mark.parametrize("failures", [2, 100])
 def test_a_connection_that_breaks_is_tried_again(tmp_path, array, monkeypatch, failures):
-    monkeypatch.setattr(zarr_volume, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(remote, "PAUSE_SECONDS", 0.0)
     write_ome_zarr(tmp_path / "TS_01.zarr", [array], 10.0, chunks=32)
     with served(tmp_path, breaks={"/TS_01.zarr/0/0.0.0": failures}) as address:
         volume = open_volume(f"{address}/TS_01.zarr")
@@ -213,7 +213,7 @@ def test_a_connection_that_breaks_is_tried_again(tmp_path, array, monkeypatch, f
 
 def test_a_server_that_falls_silent_is_not_waited_for(tmp_path, array, monkeypatch):
     for name, value in (("PAUSE_SECONDS", 0.0), ("READ_SECONDS", 0.1), ("ATTEMPTS", 2)):
-        monkeypatch.setattr(zarr_volume, name, value)
+        monkeypatch.setattr(remote, name, value)
     write_ome_zarr(tmp_path / "TS_01.zarr", [array], 10.0)
     with (
         served(tmp_path, silent={"/TS_01.zarr/.zattrs"}) as address,
