@@ -19,3 +19,18 @@ class Conv3d(nn.Conv3d):
             return super().forward(input)
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float())
+
+
+def halved(box: int, largest: int) -> tuple[list[nn.Module], int]:
+    """What averages a box two by two until its side is at most ``largest``, and that side.
+
+    Examples
+    --------
+    >>> halved(96, 32)[1], halved(50, 48)[1], halved(32, 32)
+    (24, 25, ([], 32))
+    """
+    layers: list[nn.Module] = []
+    while box > largest:
+        layers.append(nn.AvgPool3d(2))
+        box //= 2
+    return layers, box

@@ -23,9 +23,6 @@ __all__ = ["area_under_curve", "curve_sections", "interval", "summarise", "write
 #: Lines that one figure can still tell apart.
 MOST_LINES = 7
 
-#: Numbers that are counts, shown without decimals.
-_COUNTS = ("labels_90", "labels_95")
-
 
 def curve_sections(
     results: pd.DataFrame,
@@ -68,7 +65,7 @@ def curve_sections(
             )
             + " `auroc` is how well the strategy's own score finds the classifier's errors; "
             "chance is 0.5.",
-            table=_shown(summary, ("labels_", "reached_", "discrepancy_", "spearman", "seconds")),
+            table=_in_one_number(summary),
         ),
     ]
     if "labels_95" in summary:
@@ -79,19 +76,11 @@ def curve_sections(
                 "Class by class",
                 "Recall in the last round: the share of each class that is named rightly, mean "
                 "over seeds.",
-                table=recall_table(table).reset_index(),
+                table=recall_table(table).map(_three).reset_index(),
             )
         )
     if scores is not None and len(scores):
         sections.append(_scores(scores, table))
-    if "seconds" in summary:
-        sections.append(
-            Section(
-                "Time",
-                "Seconds a round (train, predict, choose; one thread), mean over rounds and seeds.",
-                table=summary[["acquisition", "recipe", "seconds"]],
-            )
-        )
     return sections
 
 
@@ -140,18 +129,24 @@ def _curves(curves: pd.DataFrame, metric: str, full: pd.DataFrame) -> list[tuple
 def _savings(summary: pd.DataFrame, full: pd.DataFrame) -> Section:
     """Labels needed for a share of full supervision."""
     goal = full_supervision(full).mean()
-    columns = ["acquisition", "recipe"]
+    rows = summary[summary["acquisition"] != "full"]
+    table = _names(rows)
     for share in TARGETS:
         percent = round(100 * share)
-        columns += [f"labels_{percent}", f"reached_{percent}"]
-    table = summary.loc[summary["acquisition"] != "full", [*columns, "seeds"]].copy()
-    for name in _COUNTS:
-        table[name] = [f"{v:.0f}" if v == v else "not reached" for v in table[name]]
+        counts, reached = rows[f"labels_{percent}"], rows[f"reached_{percent}"]
+        table[f"labels to {percent} %"] = [
+            f"{count:.0f}" if all_did else f"> {count:.0f}"
+            for count, all_did in zip(counts, reached == rows["seeds"], strict=True)
+        ]
+        table[f"seeds at {percent} %"] = [
+            f"{n} of {seeds}" for n, seeds in zip(reached, rows["seeds"], strict=True)
+        ]
     return Section(
         "Labels saved",
         f"Answers until the accuracy reaches 90 and 95 % of full supervision ({goal:.3f}, the best "
-        "recipe trained on every label), interpolated between rounds; mean over the seeds that got "
-        "there, which `reached` counts. Reached at the first labels, fewer might have done.",
+        "recipe trained on every label), interpolated between rounds; mean over seeds. `>`: not "
+        "every seed got there, and one that did not counts with all its answers. Reached at the "
+        "first labels, fewer might have done.",
         table=table,
     )
 
@@ -170,9 +165,24 @@ def _scores(scores: pd.DataFrame, results: pd.DataFrame) -> Section:
         "`spearman`: rank correlation with the loss; `given entropy`: what is left of it once the "
         "entropy's part is taken out (partial rank correlation). For the disagreement of teacher "
         "and student that is its own share.",
-        table=score_summary(scores),
+        table=_score_table(scores),
         figures=[(learning_curve(shown, "auroc"), "area under the ROC curve of error detection")],
     )
+
+
+def _score_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores and their numbers as they are read."""
+    summary = score_summary(scores)
+    table = summary[["score"]].copy()
+    table["auroc"] = [
+        _with_interval(*values, signed=False)
+        for values in zip(
+            summary["auroc"], summary["auroc_low"], summary["auroc_high"], strict=True
+        )
+    ]
+    table["spearman"] = summary["spearman"].map(_three)
+    table["given entropy"] = summary["spearman_given_entropy"].map(_three)
+    return table
 
 
 def _cards(results: pd.DataFrame, full: pd.DataFrame | None) -> list[Card]:
@@ -202,8 +212,37 @@ def _cards(results: pd.DataFrame, full: pd.DataFrame | None) -> list[Card]:
     return cards
 
 
-def _shown(summary: pd.DataFrame, hidden: tuple[str, ...]) -> pd.DataFrame:
-    """Columns for the page, without those that stand elsewhere or hold nothing."""
-    kept = [name for name in summary.columns if not name.startswith(hidden)]
-    kept = [name for name in kept if name != "recipe" or summary["recipe"].nunique() > 1]
-    return summary[kept].dropna(axis=1, how="all")
+def _in_one_number(summary: pd.DataFrame) -> pd.DataFrame:
+    """Strategies and their numbers as they are read: intervals in brackets."""
+    table = _names(summary)
+    table["labels"] = summary["labels"]
+    for name in ("accuracy", "macro_f1"):
+        table[name.replace("_", " ")] = summary[name].map(_three)
+    for name in ("area", "gain", "recipe_gain"):
+        if summary[name].notna().any():
+            low, high = (summary.get(f"{name}_{end}", summary[name]) for end in ("low", "high"))
+            table[name.replace("_", " ")] = [
+                _with_interval(*values, signed=name != "area")
+                for values in zip(summary[name], low, high, strict=True)
+            ]
+    table["auroc"] = summary["auroc"].map(_three)
+    if "seconds" in summary:
+        table["seconds a round"] = summary["seconds"].round(1)
+    return table
+
+
+def _names(summary: pd.DataFrame) -> pd.DataFrame:
+    """The strategies' names, with recipes where there are several."""
+    several = summary["recipe"].nunique() > 1
+    return summary[["acquisition", "recipe"] if several else ["acquisition"]].copy()
+
+
+def _three(value: float) -> str:
+    return f"{value:.3f}" if value == value else ""
+
+
+def _with_interval(value: float, low: float, high: float, *, signed: bool) -> str:
+    if value != value:
+        return ""
+    form = "+.3f" if signed else ".3f"
+    return f"{value:{form}}" + (f" ({low:{form}} to {high:{form}})" if low == low else "")

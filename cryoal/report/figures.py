@@ -80,6 +80,10 @@ def learning_curve(
             linewidth=2,
             label=f"{short(name)} ({finals[name]:.3f})",
         )
+    # An interval of few seeds reaches where no value can be: the curves decide what is shown.
+    shown = [*results[metric].dropna(), *(value for value in (full, chance) if value is not None)]
+    margin = 0.06 * max(max(shown) - min(shown), 0.05)
+    axes.set_ylim(min(shown) - margin, max(shown) + margin)
     if full is not None:
         axes.axhline(
             full, color=INK, linestyle="--", linewidth=1.2, label=f"every label ({full:.3f})"

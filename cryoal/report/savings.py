@@ -107,7 +107,8 @@ def summarise(
 
     ``gain`` is to ``baseline`` with the same recipe, ``recipe_gain`` to the first recipe with the
     same acquisition; both are paired, seed by seed. ``labels_90`` is the mean number of answers
-    to 90 % of full supervision over the ``reached_90`` seeds that got there.
+    to 90 % of full supervision; a seed that did not get there counts with all its answers, so that
+    it is a lower bound where ``reached_90`` is less than ``seeds``.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ def summarise(
     rows = []
     for name, way in table[_SERIES].drop_duplicates().itertuples(index=False):
         mine = table[(table["acquisition"] == name) & (table["recipe"] == way)]
-        last = mine[mine["round"] == mine["round"].max()]
+        last = mine[mine["round"] == mine.groupby("seed")["round"].transform("max")]
         area = areas[name, way]
         row = {
             "acquisition": name,
@@ -150,12 +151,13 @@ def summarise(
             else:
                 row[column] = float("nan")
         for share in TARGETS if name != "full" and len(goal) else ():
-            answers = needed[share][name, way].dropna()
+            reached = needed[share][name, way]
+            answers = reached.fillna(last.set_index("seed")["asked"])
             percent = round(100 * share)
             row[f"labels_{percent}"] = answers.mean()
             low, high = interval(answers.to_numpy(), rng)
             row[f"labels_{percent}_low"], row[f"labels_{percent}_high"] = low, high
-            row[f"reached_{percent}"] = len(answers)
+            row[f"reached_{percent}"] = int(reached.notna().sum())
         for column in ("auroc", "spearman", "discrepancy_given_entropy", "seconds"):
             if column in mine:
                 row[column] = mine[column].mean()
