@@ -122,7 +122,12 @@ def queue_layers(asked: Asked) -> list[LayerData]:
         "border_color": [classes.colour(word) if word else "#303439" for word in words],
         "border_width": 0.04,
     }
-    image = {**shared, "name": f"{name}: queue", "contrast_limits": (0.0, 1.0)}
+    image = {
+        **shared,
+        "name": f"{name}: queue",
+        "contrast_limits": (0.0, 1.0),
+        "interpolation2d": "linear",
+    }
     return [(gallery.picture, image, "image"), (np.array(middle), points, "points")]
 
 
@@ -151,6 +156,7 @@ def read_stack(path: Path) -> LayerData:
         "units": (*(("pixel",) if stack else ()), *((length,) * 3)),
         "axis_labels": (*(("particle",) if stack else ()), "z", "y", "x"),
         "contrast_limits": contrast_limits(_some_of(data)),
+        "interpolation2d": "linear",
         "metadata": {"path": str(path), **({"ids": ids} if ids else {})},
     }
     return data, attributes, "image"

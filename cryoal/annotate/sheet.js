@@ -209,7 +209,9 @@
   }
   function sources(index) {
     const item = data.items[index];
-    return item ? [item.pictures[look.slab][look.filter], item.context?.source].filter(Boolean) : [];
+    if (!item) return [];
+    const slabs = item.pictures[look.slab];
+    return [slabs[look.filter] ?? slabs[0], item.context?.source].filter(Boolean);
   }
   function paint(canvas, image, [x, y, width, height], round_it) {
     const side = Math.max(64, Math.round(canvas.clientWidth * (window.devicePixelRatio || 1)));

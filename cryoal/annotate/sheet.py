@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cryoal.annotate.classes import PALETTE, Classes
-from cryoal.annotate.context import context, contrasts
+from cryoal.annotate.context import context, contrasts, display_box
 from cryoal.annotate.queue import Asked, Guesses, read_asked
 from cryoal.annotate.views import LOW_PASS, band_pass, orthogonal, stretched
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_centre
 from cryoal.core.labels import JUNK, UNSURE
 from cryoal.core.version import __version__
+from cryoal.data.extract import BoxGeometry
 from cryoal.io.files import replacing
 from cryoal.project.project import Project
 
@@ -42,6 +43,7 @@ LARGEST_SLAB, LARGEST_CONTEXT = 72, 200
 
 #: JPEG quality of what is smooth, and of what is noise anyway: a third less for the same look.
 QUALITY, QUALITY_OF_NOISE = 85, 70
+QUALITIES = (QUALITY, QUALITY_OF_NOISE)
 
 #: How many of the model's guesses are shown when asked.
 GUESSES = 2
@@ -105,8 +107,9 @@ def write_sheet(
         )
     guesses = Guesses(project)
     classes = _classes(project, guesses)
-    box = project.subtomograms.geometry.box
     items = _items(asked, guesses, classes, with_context, progress)
+    box = project.subtomograms.geometry.box
+    denoised = any(len(item["pictures"][0]) > len(QUALITIES) for item in items)
     data = {
         "key": _key(project.layout.root),
         "project": project.layout.root.resolve().name,
@@ -117,7 +120,7 @@ def write_sheet(
         "palette": list(PALETTE),
         "slabs": _slab_names(project),
         "slab": FIRST_SLAB,
-        "filters": [f"{LOW_PASS:g} Å low-pass", "none"],
+        "filters": [f"{LOW_PASS:g} Å low-pass", "none", *(["denoised"] if denoised else [])],
         "radius": project.diameter / 2 / _extent(project),
         "middle": (box_centre(box) + 0.5) / box,
         "span": f"{CONTEXT_DIAMETERS * project.diameter / 10:.0f} nm wide",
@@ -181,7 +184,7 @@ def _items(
     """One entry a particle, in the order in which to ask."""
     project = asked.project
     controls = set(asked.queue.controls)
-    kinds = contrasts(project)
+    kinds, geometry = contrasts(project), project.subtomograms.geometry
     items = []
     for done, name in enumerate(asked.ids, 1):
         z, y, x = (f"{value:.3f}" for value in asked.position(name))
@@ -195,7 +198,9 @@ def _items(
                 "guess": [
                     (classes.now(w), round(p, 4) if math.isfinite(p) else None) for w, p in guess
                 ],
-                "pictures": slab_pictures(project, name),
+                "pictures": slab_pictures(
+                    project.subtomograms[[name]][0], _denoised(asked, name, kinds), geometry
+                ),
                 "context": _context(asked, name, kinds) if with_context else None,
             }
         )
@@ -204,19 +209,44 @@ def _items(
     return items
 
 
-def slab_pictures(project: Project, particle: str) -> list[list[str]]:
-    """JPEG in base64 of each slab and filter: xy, xz and yz side by side, one grey scale."""
-    geometry = project.subtomograms.geometry
-    box = project.subtomograms[[particle]][0]
+def slab_pictures(
+    box: NDArray[np.float32], denoised: NDArray[np.float32] | None, geometry: BoxGeometry
+) -> list[list[str]]:
+    """JPEG in base64 of each slab and filter: xy, xz and yz side by side, one grey scale.
+
+    Parameters
+    ----------
+    box : (box, box, box) float32
+    denoised : (box, box, box) float32, optional
+        The same place in the volume made for looking at.
+    geometry : BoxGeometry
+    """
     radius = geometry.diameter / geometry.voxel_size / 2
-    filtered = band_pass(box, geometry.voxel_size, LOW_PASS)
+    volumes = [band_pass(box, geometry.voxel_size, LOW_PASS), box]
+    qualities = list(QUALITIES)
+    if denoised is not None:
+        volumes.append(denoised)
+        qualities.append(QUALITY)
     return [
         [
             _jpeg(_side_by_side(orthogonal(volume, radii * radius)), quality)
-            for volume, quality in ((filtered, QUALITY), (box, QUALITY_OF_NOISE))
+            for volume, quality in zip(volumes, qualities, strict=True)
         ]
         for radii, _ in SLABS
     ]
+
+
+def _denoised(asked: Asked, particle: str, kinds: dict[str, str]) -> NDArray[np.float32] | None:
+    """Box of the volume made for looking at; None where there is none, or it is gone."""
+    project, name = asked.project, asked.tomogram(particle)
+    tomogram = project.tomograms.get(name)
+    if tomogram is None or tomogram.load_display is None:
+        return None
+    try:
+        geometry = project.subtomograms.geometry
+        return display_box(tomogram, asked.position(particle), geometry, contrast=kinds.get(name))
+    except CryoalError:
+        return None
 
 
 def _context(asked: Asked, particle: str, kinds: dict[str, str]) -> dict[str, Any] | None:

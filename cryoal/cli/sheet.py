@@ -37,6 +37,8 @@ def sheet(project: Path, output: Path, annotator: str, with_context: bool) -> No
         )
     alone = written.without_context
     missing = f", {alone} of them without their tomogram, which cannot be read" if alone else ""
+    if written.gone:
+        missing += f", {written.gone} more have no box any more"
     say(
         f"Wrote {written.path}: {written.particles} particles{missing}, "
         f"{written.bytes / 1e6:.1f} MB. Open it in a browser, label, download, then: "

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +67,10 @@ def test_every_particle_of_the_queue_is_asked_in_its_order(page, asked):
 def test_the_pictures_are_the_slabs_and_the_surroundings(page, asked):
     project = Project(asked)
     item = data_of(page)["items"][3]
-    assert item["pictures"] == slab_pictures(project, item["id"])
-    box = project.subtomograms.geometry.box
+    geometry = project.subtomograms.geometry
+    boxes = project.subtomograms[[item["id"]]]
+    assert item["pictures"] == slab_pictures(boxes[0], None, geometry)
+    box = geometry.box
     for slab in item["pictures"]:
         for source in slab:
             picture = decoded(source)
@@ -104,6 +107,23 @@ def test_names_are_text_wherever_they_stand(page):
     assert shown.count("<script") == 2
     assert shown.count("</script") == 2
     assert data_of(shown) == data
+
+
+def test_the_denoised_volume_is_one_more_choice(asked, tmp_path):
+    project = Project(asked)
+    project.__dict__["tomograms"] = {
+        name: replace(tomogram, load_display=tomogram.load) if name == "TS_002" else tomogram
+        for name, tomogram in project.tomograms.items()
+    }
+    write_sheet(project, tmp_path / "sheet.html")
+    data = data_of((tmp_path / "sheet.html").read_text())
+    assert data["filters"] == ["40 Å low-pass", "none", "denoised"]
+    for item in data["items"]:
+        _, raw, *denoised = item["pictures"][1]
+        assert len(denoised) == (item["tomogram"] == "TS_002")
+        if denoised:  # here the tomogram itself
+            seen, expected = decoded(denoised[0]).astype(float), decoded(raw).astype(float)
+            assert np.corrcoef(seen.ravel(), expected.ravel())[0, 1] > 0.95
 
 
 def test_a_tomogram_that_is_gone_is_left_out_and_said(queued):
