@@ -10,7 +10,7 @@ from cryoal.core.errors import CryoalError
 if TYPE_CHECKING:
     import napari
 
-    from cryoal.annotate.widget import AnnotationWidget
+    from cryoal.annotate.qt.widget import AnnotationWidget
 
 #: Name of the panel, in the manifest and in napari's menu.
 PANEL = "Label particles"
@@ -46,7 +46,7 @@ def dock(
     viewer: "napari.Viewer", project: Path | str | None = None, annotator: str | None = None
 ) -> "AnnotationWidget":
     """Put the panel into a viewer's window, with a project open in it; one panel a window."""
-    from cryoal.annotate.widget import AnnotationWidget
+    from cryoal.annotate.qt.widget import AnnotationWidget
 
     _, widget = viewer.window.add_plugin_dock_widget("cryoal", PANEL)
     assert isinstance(widget, AnnotationWidget)

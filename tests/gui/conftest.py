@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,13 @@ def window_system(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def viewer(window_system: None) -> Iterator[Any]:
     """One napari window for all: opening one takes seconds."""
-    import napari
+    with warnings.catch_warnings():
+        # npe2 describes its manifests in the words of pydantic 1.
+        words = "`json_encoders`|`allow_mutation`|Using extra keyword arguments on `Field`"
+        warnings.filterwarnings("ignore", words, DeprecationWarning)
+        import napari
 
-    opened = napari.Viewer(show=False)
+        opened = napari.Viewer(show=False)
     opened.window.resize(1500, 950)
     opened.window.show()
     spin()

@@ -66,8 +66,11 @@ def click_at(viewer: Any, canvas: Any, world: Any) -> None:
     from qtpy.QtCore import QPoint, Qt
     from qtpy.QtTest import QTest
 
-    centre = viewer.camera.center[-2:]
+    centre = viewer.scene.camera.center[-2:]
     middle = (canvas.height() / 2, canvas.width() / 2)
-    y, x = ((w - c) * viewer.camera.zoom + m for w, c, m in zip(world, centre, middle, strict=True))
+    y, x = (
+        (w - c) * viewer.scene.camera.zoom + m
+        for w, c, m in zip(world, centre, middle, strict=True)
+    )
     left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     QTest.mouseClick(canvas, left, none, QPoint(round(x), round(y)))

@@ -58,7 +58,7 @@ def test_every_key_does_its_work_whichever_layer_is_active(
     press(canvas, "M")
     assert panel.form.guess.isVisible()
     press(canvas, "H")
-    assert viewer.text_overlay.visible
+    assert viewer.canvas.overlays.text.visible
     press(canvas, "H", "T", "D")
     assert panel.form.look.turned.isChecked()
     assert (getattr(layer, "mode", None), len(viewer.layers), viewer.dims.ndisplay) == before
@@ -83,7 +83,7 @@ def test_keys_are_napari_s_again_when_the_panel_is_closed(
     assert layer.mode == "erase"
     assert len(viewer.layers) == 1
     assert len(viewer.mouse_drag_callbacks) == callbacks - 1
-    assert not viewer.scale_bar.visible
+    assert not viewer.canvas.overlays.scale_bar.visible
 
 
 def test_keys_are_napari_s_while_the_panel_is_hidden(

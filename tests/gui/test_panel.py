@@ -26,8 +26,8 @@ def pane(panel: Any, picture: np.ndarray, name: str) -> np.ndarray:
     scene, viewer = panel.scene, panel.viewer
     y, x = scene._corner(name)
     middle = np.array(picture.shape) / 2
-    low = (np.array([y, x]) - viewer.camera.center[-2:]) * viewer.camera.zoom + middle
-    high = low + scene.side * viewer.camera.zoom
+    low = (np.array([y, x]) - viewer.scene.camera.center[-2:]) * viewer.scene.camera.zoom + middle
+    high = low + scene.side * viewer.scene.camera.zoom
     (y0, x0), (y1, x1) = low.astype(int) + 4, high.astype(int) - 4
     assert y0 >= 0
     assert x0 >= 0
@@ -174,7 +174,7 @@ def test_classes_are_edited_in_place(canvas: Any, panel: Any, queued: Path) -> N
     assert "an answer of its own" in panel.form.status.text()
     panel.recolour_class("b", "#00ff00")
     assert session.classes.colour("b") == "#00ff00"
-    assert panel.viewer.text_overlay.visible is False
+    assert panel.viewer.canvas.overlays.text.visible is False
 
 
 def test_a_new_queue_is_announced_and_comes_with_the_next_answer(

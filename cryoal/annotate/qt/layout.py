@@ -2,9 +2,10 @@
 
 import html
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QFormLayout,
     QGridLayout,
@@ -16,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from cryoal.annotate.panels import Bar, ClassPanel, LookPanel, button
+from cryoal.annotate.qt.panels import Bar, ClassPanel, LookPanel, button
 
 if TYPE_CHECKING:
     from cryoal.annotate.session import AnnotationSession
@@ -76,9 +77,8 @@ class Form(QObject):
 
     def show_guess(self, text: str) -> None:
         """Show what the model thinks, or hide it."""
-        shown = self.guess.isVisibleTo(self.guess.parentWidget())
         self.guess.setText(text)
-        self.guess.setVisible(not shown)
+        self.guess.setVisible(self.guess.isHidden())
 
     def hide_guess(self) -> None:
         """Hide it, as at every new particle."""
@@ -123,15 +123,15 @@ class Form(QObject):
                 ("Next (N)", "next", "The particle after"),
             )
         ):
-            act = button(text, tip, lambda action=action: self.acted.emit(action))  # type: ignore[misc]
+            act = button(text, tip, partial(self.acted.emit, action))
             answers.addWidget(act, at // 2, at % 2)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setSpacing(6)
         layout.addLayout(top)
         layout.addLayout(whose)
-        for widget in (self.asked, self.classes):
-            layout.addWidget(widget)
+        layout.addWidget(self.asked)
+        layout.addWidget(self.classes)
         layout.addLayout(answers)
         for widget in (self.bar, self.rate, self.status, self.news, self.model, self.guess):
             layout.addWidget(widget)

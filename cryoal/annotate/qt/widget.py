@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QFileDialog, QMainWindow, QWidget
 
-from cryoal.annotate.immortal import keep_constants
-from cryoal.annotate.keys import HELP, KeyFilter, Stroke
-from cryoal.annotate.layout import Form
 from cryoal.annotate.looking import Look, Seen, has_display, look_at
 from cryoal.annotate.montage import UNANSWERED, Montage
 from cryoal.annotate.prefetch import Prefetch
-from cryoal.annotate.scene import Scene
+from cryoal.annotate.qt.immortal import keep_constants
+from cryoal.annotate.qt.keys import HELP, KeyFilter, Stroke
+from cryoal.annotate.qt.layout import Form
+from cryoal.annotate.qt.scene import Scene
+from cryoal.annotate.qt.training import Training
 from cryoal.annotate.session import AnnotationSession
-from cryoal.annotate.training import Training
 from cryoal.core.errors import CryoalError
 from cryoal.project.project import Project
 
@@ -211,7 +211,7 @@ class AnnotationWidget(QWidget):
         self.form.show_guess(", ".join(guesses) or "nothing yet: no model")
 
     def _help(self) -> None:
-        overlay = self.viewer.text_overlay
+        overlay = self.viewer.canvas.overlays.text
         # The overlay's box is a little too short for many lines.
         overlay.text, overlay.position, overlay.box = f"{HELP}\n ", "top_left", True
         overlay.visible = not overlay.visible

@@ -1,8 +1,9 @@
 """The parts of the panel: classes, and how to look."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -86,7 +87,8 @@ class ClassPanel(QWidget):
         """Draw the rows anew where classes changed, and the numbers."""
         if self._made != classes:
             while (item := self._rows.takeAt(0)) is not None:
-                item.widget().deleteLater()
+                if (row := item.widget()) is not None:
+                    row.deleteLater()
             self.names.clear()
             for number, name in enumerate(classes.names, 1):
                 self._rows.addWidget(self._row(str(number) if number < 10 else "", name, classes))
@@ -103,7 +105,9 @@ class ClassPanel(QWidget):
         row = self.names[name]
         field = QLineEdit(name)
         field.selectAll()
-        place = row.parentWidget().layout()
+        parent = row.parentWidget()
+        place = None if parent is None else parent.layout()
+        assert place is not None
         place.replaceWidget(row, field)
         row.hide()
         field.setFocus()
@@ -156,7 +160,7 @@ class ClassPanel(QWidget):
         into = menu.addMenu("Merge into")
         for other in (*classes.names, JUNK):
             if other != name:
-                into.addAction(other, lambda other=other: self.renamed.emit(name, other))
+                into.addAction(other, partial(self.renamed.emit, name, other))
         menu.addAction("Colour", lambda: self._choose_colour(name, classes.colour(name)))
         more.setMenu(menu)
         return more

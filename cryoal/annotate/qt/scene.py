@@ -58,12 +58,12 @@ class Scene:
             self.layers[MARKS] = self._marks()
             self.layers[RING] = self._ring()
         self._was = {
-            "bar": viewer.scale_bar.visible,
-            "corner": viewer.scale_bar.position,
-            "text": viewer.text_overlay.visible,
+            "bar": viewer.canvas.overlays.scale_bar.visible,
+            "corner": viewer.canvas.overlays.scale_bar.position,
+            "text": viewer.canvas.overlays.text.visible,
         }
-        viewer.scale_bar.visible = True
-        viewer.scale_bar.position = "bottom_left"
+        viewer.canvas.overlays.scale_bar.visible = True
+        viewer.canvas.overlays.scale_bar.position = "bottom_left"
         viewer.layers.selection.active = self.layers[MARKS]
         viewer.fit_to_view(margin=0.02)
 
@@ -145,9 +145,9 @@ class Scene:
                 if layer in self.viewer.layers:
                     self.viewer.layers.remove(layer)
         self.layers.clear()
-        self.viewer.scale_bar.visible = self._was["bar"]
-        self.viewer.scale_bar.position = self._was["corner"]
-        self.viewer.text_overlay.visible = self._was["text"]
+        self.viewer.canvas.overlays.scale_bar.visible = self._was["bar"]
+        self.viewer.canvas.overlays.scale_bar.position = self._was["corner"]
+        self.viewer.canvas.overlays.text.visible = self._was["text"]
 
     def _corner(self, name: str) -> tuple[float, float]:
         """Upper left (y, x) of a pane, nm."""

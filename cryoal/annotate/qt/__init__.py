@@ -1,0 +1,1 @@
+"""The window in napari: thin, over a session that knows no Qt."""
