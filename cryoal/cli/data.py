@@ -104,9 +104,13 @@ def verify(name: str | None, folder: Path | None) -> None:
     from cryoal.data.fetch import verify as check
     from cryoal.data.manifest import find_manifest, manifest_paths
 
-    names = [name] if name else [n for n in manifest_paths() if (folder or Path(n)).is_dir()]
+    if name is None and folder is not None:
+        raise CryoalError(f"--to {folder}: which data set is it? Name it as well")
+    names = [name] if name else [one for one in manifest_paths() if Path(one).is_dir()]
     if not names:
-        raise CryoalError("no data set was fetched into this folder; name one, or give --to")
+        raise CryoalError(
+            "no data set was fetched into this folder; name one and its folder (--to)"
+        )
     spoiled, total = [], 0
     for one in names:
         manifest = find_manifest(one)

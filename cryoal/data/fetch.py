@@ -266,7 +266,11 @@ class _Resuming:
             self._tag(part).unlink(missing_ok=True)
         with part.open("ab" if going_on else "wb") as out:
             for chunk in answer.iter_content(_CHUNK):
-                out.write(chunk)
+                try:
+                    out.write(chunk)
+                except OSError as problem:
+                    problem.filename = str(part)  # a full disk does not say for which file
+                    raise
                 done += len(chunk)
                 self.progress(done, total)
         if length.isdigit() and done < total:

@@ -12,6 +12,7 @@ import pytest
 from conftest import cryoal
 
 import cryoal.data.fetch as fetching
+from cryoal.cli.common import machine_failure
 from cryoal.core.errors import CryoalError, MachineError
 from cryoal.data.fetch import fetch, verify
 from cryoal.data.manifest import DataFile, Manifest
@@ -73,6 +74,7 @@ def server(monkeypatch):
             """Say nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.handle_error = lambda *_: None  # who hangs up has the right to
         thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         state.address = f"http://127.0.0.1:{running.server_port}/TS_01.mrc"
@@ -243,6 +245,17 @@ def test_a_file_larger_than_the_disk_is_refused_before_it_is_begun(server, tmp_p
     assert server.asked == []
 
 
+def test_a_disk_that_is_full_half_way_names_the_file(server, tmp_path):
+    part = fetched(tmp_path).with_name("TS_01.mrc.part")
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    manifest, file = data_set(server.address)
+    with pytest.raises(OSError, match="No space left") as caught:
+        fetch(manifest, file, tmp_path)
+    assert str(part) in str(machine_failure(caught.value))
+    assert not fetched(tmp_path).exists()
+
+
 # ---- the command
 
 
@@ -309,8 +322,10 @@ def test_failures_of_network_and_input_have_their_exit_codes(own, server, tmp_pa
     outcome = cryoal("data", "fetch", own, "--to", tmp_path / "there")
     assert outcome.code == 1
     assert outcome.stderr.strip().splitlines()[-1].endswith("the same command goes on from there")
-    for command in (["fetch"], ["fetch", "none"], ["fetch", own, "--only", "x"], ["verify", "x"],
-                    ["fetch", "shrec-2021"], ["list", tmp_path / "none.toml"]):  # fmt: skip
+    for command in (
+        ["fetch"], ["fetch", "none"], ["fetch", own, "--only", "x"], ["fetch", "shrec-2021"],
+        ["verify"], ["verify", "x"], ["verify", "--to", tmp_path], ["list", tmp_path / "none.toml"],
+    ):  # fmt: skip
         outcome = cryoal("data", *command)
         assert outcome.code == 2
         assert len(outcome.stderr.strip().splitlines()) == 1
