@@ -83,7 +83,9 @@ def levels_of(place: Place, attributes: Mapping[str, Any]) -> list[Level]:
                 float(a * b * unit) if known and np.isfinite(a * b * unit) and a * b > 0 else 0.0
                 for a, b, unit in zip(own, whole, units, strict=True)
             )
-            levels.append(Level(str(dataset["path"]), axes, scale, remarks))
+            moved = _moved(dataset.get("coordinateTransformations"))
+            told = ("its origin (translation) is not 0 and is ignored",) if moved else ()
+            levels.append(Level(str(dataset["path"]), axes, scale, remarks + told))
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise CryoalError(
             f"{place}: its multiscales metadata are not as NGFF has them ({brief(problem)})"
@@ -119,6 +121,15 @@ def _units(image: Mapping[str, Any], axes: tuple[str, ...]) -> tuple[list[float]
             units.append(np.nan)
             remarks.append(f"unit {unit!r} of its axes is none of length, so it states no size")
     return units, tuple(dict.fromkeys(remarks))
+
+
+def _moved(transformations: Any) -> bool:
+    return any(
+        float(value) != 0
+        for transformation in transformations or []
+        if transformation.get("type") == "translation"
+        for value in transformation["translation"]
+    )
 
 
 def _scale(transformations: Any, axes: int) -> list[float]:

@@ -32,6 +32,7 @@ from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 
 log = logging.getLogger(__name__)
 
+_TILT_SERIES = (".st", ".ali", ".preali", ".mrcs")
 TILT_COLUMNS = ("rlnTomoYTilt", "rlnTomoNominalStageTiltAngle")
 
 
@@ -144,6 +145,10 @@ class _Looks:
             remarks = list(header.remarks)
             if nz > 1.2 * min(ny, nx):
                 remarks.append("Z is not its smallest side; are its axes flipped?")
+            if str(place).lower().endswith(_TILT_SERIES):
+                remarks.append(
+                    "named like a tilt series; a tomogram is what is reconstructed of it"
+                )
             for remark in remarks:
                 oddities.setdefault(remark, []).append(str(place))
         for remark, paths in oddities.items():

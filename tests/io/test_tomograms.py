@@ -232,6 +232,13 @@ def test_what_is_no_tomogram_is_refused_in_one_line(testdata, file, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_tilt_series_given_for_a_tomogram_is_told(tmp_path, caplog):
+    write_volume(tmp_path / "TS_01.st", np.zeros((41, 64, 64)), 10.0)
+    with caplog.at_level(logging.WARNING):
+        read_tomograms([tmp_path / "TS_01.st"])
+    assert "named like a tilt series" in caplog.text
+
+
 def test_an_oddity_of_many_volumes_is_one_warning(testdata, caplog):
     with caplog.at_level(logging.WARNING):
         read_tomograms([str(testdata / "templates/polnet_10A/*.mrc")])

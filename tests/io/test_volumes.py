@@ -262,6 +262,16 @@ def test_damaged_metadata_of_a_zarr_are_refused_in_one_line(tmp_path, array, cha
     assert "\n" not in str(caught.value)
 
 
+def test_an_origin_that_is_not_zero_is_told_and_ignored(tmp_path, array):
+    path = write_ome_zarr(tmp_path / "a.zarr", [array], 10.0)
+    moved = {"type": "translation", "translation": [0.0, 5.0, 5.0]}
+    scaled = {"type": "scale", "scale": [10.0] * 3}
+    dataset = {"path": "0", "coordinateTransformations": [scaled, moved]}
+    header = read_header(spoiled(path, datasets=[dataset]))
+    assert header.voxel_size == 10.0
+    assert "translation" in " ".join(header.remarks)
+
+
 def test_a_zarr_without_chunks_is_refused(tmp_path, array):
     path = write_ome_zarr(tmp_path / "a.zarr", [array], 10.0)
     for entry in (path / "0").iterdir():
