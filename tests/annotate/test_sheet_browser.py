@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import cryoal
@@ -200,6 +201,25 @@ def test_an_answer_can_be_changed_and_the_change_undone(desk):
 def test_every_key_does_what_the_help_says(keys, at, answered, desk):
     desk.press(*keys.split())
     assert (desk.at, desk.answered) == (at, answered)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_pressed_the_ledger_says_what_the_page_shows(seed, desk):
+    rng = np.random.default_rng(seed)
+    keys = ["1", "2", "3", "j", "u", "s", "n", "p", "Backspace", "Control+z", "ArrowLeft"]
+    desk.add("a", "b", "c")
+    for part in range(3):
+        desk.press(*rng.choice(keys, 40))
+        if part == 1:
+            desk.page.reload()
+        path = desk.download()
+        if rng.random() < 0.7 or part == 2:
+            desk.label(path, "--annotator", "kim")
+    titles = desk.page.eval_on_selector_all("#strip button", "all => all.map(b => b.title)")
+    shown = [title.partition(": ")[2] for title in titles]
+    answers = desk.project.labels.book().answers()
+    assert [answers.get(name, {}).get("kim", "") for name in desk.ids] == shown
+    assert desk.answered == sum(map(bool, shown)) > 0
 
 
 def test_typing_a_name_answers_nothing(desk):
