@@ -88,6 +88,8 @@ def as_dialect(
     else:
         kept = _fold_optics(kept, optics) if dialect != "relion31" else kept
         spare = [*SUBTOMOGRAM_ANGLES, "rlnTomoName", _UNBINNED]
+        if dialect == "relion3":
+            spare.append("rlnOpticsGroup")  # a number that refers to nothing there
         if dialect in ("warp", "pytom"):
             # These would be taken for the unit of the coordinates.
             spare += _IMAGE_SIZES

@@ -49,7 +49,8 @@ def _recognise(content: Content) -> int:
     if _dtype(content.head) is None:
         return 0
     x, _, z = _sizes(content.head)
-    return 2 if x == len(_COLUMNS) and z <= 1 else 0
+    # A list that lost or gained a row is still one, and refused as such.
+    return 2 if abs(x - len(_COLUMNS)) <= 1 and z <= 1 else 0
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:
@@ -59,6 +60,8 @@ def _read(content: Content, unit: str | None = None) -> Picks:
     if dtype is None:
         raise CryoalError(f"{path}: not a motive list of 32- or 64-bit numbers")
     count = shape[1]
+    if shape[0] != len(_COLUMNS):
+        raise CryoalError(f"{path}: {shape[0]} rows in this motive list, 20 were expected")
     if min(shape) < 0 or len(raw) < _HEADER_BYTES + math.prod((20, count, dtype.itemsize)):
         raise CryoalError(f"{path}: shorter than its header says ({count} particles); cut off?")
     if count < 1:

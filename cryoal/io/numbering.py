@@ -20,7 +20,8 @@ from cryoal.io.star import read_text
 def numbered_tomograms(numbered: NDArray[np.float64], path: Path) -> tuple[NDArray[np.str_], bool]:
     """Names of tomograms, and False; without a map beside ``path`` the numbers, and True.
 
-    Maps are ``<file>.doc``, ``<stem>.doc``, ``<stem>.vll`` and ``indices_column20.doc``.
+    Maps are ``<file>.doc``, ``<stem>.doc``, ``<stem>.vll``, ``indices_column20.doc``,
+    ``tomograms.doc`` and ``tomograms.vll``.
 
     Raises
     ------
@@ -28,8 +29,9 @@ def numbered_tomograms(numbered: NDArray[np.float64], path: Path) -> tuple[NDArr
         A map that is not one, or that has no line for a number.
     """
     wanted = [f"{number:.10g}" for number in numbered]
-    files = (map_of(path), path.with_suffix(".doc"), path.with_suffix(".vll"),
-             path.with_name("indices_column20.doc"))  # fmt: skip
+    shared = ("indices_column20.doc", "tomograms.doc", "tomograms.vll")
+    files = [map_of(path), path.with_suffix(".doc"), path.with_suffix(".vll")]
+    files += [path.with_name(name) for name in shared]
     file = next((file for file in files if file != path and file.is_file()), None)
     if file is None:
         return np.array(wanted, dtype=str), True

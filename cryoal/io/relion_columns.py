@@ -65,7 +65,8 @@ def dialect_of(blocks: Blocks) -> str | None:
         # RELION 5's napari picker writes names and coordinates, nothing else.
         annotation = not optics and name != "particles" and not any(c in table for c in ANGLES)
         return "relion5" if annotation else "relion4"
-    return "relion31" if optics else "relion3"
+    grouped = "rlnOpticsGroup" in table or any(c in table for c in ORIGIN_ANGSTROM)
+    return "relion31" if optics or grouped else "relion3"
 
 
 def nearest_dialect(blocks: Mapping[str, pd.DataFrame]) -> str | None:

@@ -32,8 +32,10 @@ from cryoal.io.base import (
     unique_ids,
     within_one,
 )
+from cryoal.io.dialects import STAR_DIALECTS
 from cryoal.io.files import replacing
-from cryoal.io.tsv import parse_tsv, write_tsv
+from cryoal.io.numbering import numbered_tomograms
+from cryoal.io.tsv import SEPARATORS, parse_tsv, write_tsv
 
 _HEADLESS = {
     3: ("x", "y", "z"),
@@ -47,7 +49,10 @@ _SCORED = ("x", "y", "z", "score", "class")
 #: Fewer points between 0 and 1 are voxels beside the corner.
 _FEWEST_FRACTIONS = 8
 _TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "experiment", "run",
-             "run_name", "rlnmicrographname")  # fmt: skip
+             "run_name", "rlnmicrographname", "tomo_id", "tomo_num")  # fmt: skip
+#: Columns of cryoCAT's motive lists in CSV: tomograms by number, shifts to be added.
+_NUMBERED = ("tomo_id", "tomo_num")
+_SHIFTS = ("shift_x", "shift_y", "shift_z")
 _IDS = ("cryoalId", "id")
 #: Columns by which programs that write Angstrom under plain names are known: copick's
 #: ``util/formats.py``, the submissions of the CZII challenge.
@@ -87,7 +92,8 @@ def _recognise_csv(content: Content) -> int:
     line = _first_line(content)
     if "," in line and _headless(content):
         return 1
-    return 1 if len(axes(re.split(r"[,\t]", line))) == 3 else 0
+    separator = next((sign for sign in SEPARATORS if sign in line), ",")
+    return 1 if len(axes(line.split(separator))) == 3 else 0
 
 
 def _read_coords(content: Content, unit: str | None = None) -> Picks:
@@ -108,6 +114,10 @@ def _read_headless(content: Content, dialect: str, unit: str | None) -> Picks:
     if wrong is not None:
         raise CryoalError(f"{path}, line {wrong}: not {width} numbers as in the lines before")
     cells = [cells for _, cells in rows]
+    if width == 4 and len(cells) > 1 and len({(row[2], row[3]) for row in cells}) == 1:
+        raise CryoalError(
+            f"{path}: boxes of single images (x y width height); boxes of a tomogram are needed"
+        )
     table = pd.DataFrame(cells, columns=list(_names(cells, width)), dtype=str)
     return _picks(path, dialect, table, ["x", "y", "z"], "", unit)
 
@@ -167,6 +177,11 @@ def _picks(
         unit, evidence = "voxel", "nothing says otherwise"
     names = {str(c).lower(): str(c) for c in table.columns}
     tomogram = next((names[n] for n in _TOMOGRAM if n in names), None)
+    named = None if tomogram is None else np.asarray(table[tomogram], dtype=str)
+    numbered = tomogram is not None and tomogram.lower() in _NUMBERED
+    if numbered and all(map(is_number, table[tomogram])):
+        named, numbered = numbered_tomograms(numbers(table, [tomogram], path)[:, 0], path)
+    shifted = all(c in table for c in _SHIFTS)
     # SHREC's angles are of another convention, which its lists do not state.
     turned = all(a in table for a in ("rot", "tilt", "psi")) and "class_name" not in table
     angles = numbers(table, ["rot", "tilt", "psi"], path) if turned else None
@@ -178,7 +193,10 @@ def _picks(
         evidence=evidence,
         xyz=xyz,
         table=table,
-        tomogram=None if tomogram is None else np.asarray(table[tomogram], dtype=str),
+        tomogram=named,
+        numbered=numbered,
+        origin_xyz=-numbers(table, list(_SHIFTS), path) if shifted else None,
+        origin_pixel_size=np.full(len(table), np.nan),
         rotation=None if angles is None else relion_rotation(angles),
         score=score,
         score_name=score_name,
@@ -236,6 +254,9 @@ def _write_csv(
         columns["score"] = [f"{value:.6f}" for value in particles.score]
     front = pd.DataFrame(columns, dtype=str)
     taken = {*columns, *(c for c in particles.table if names_axis(str(c)))}
+    if particles.dialect not in STAR_DIALECTS and particles.dialect in formats.names():
+        # Shifts and angles of another program's own, which the columns in front contain.
+        taken |= {*_SHIFTS, *formats.get(particles.dialect).placing}
     rest = particles.table[[c for c in particles.table if c not in taken]]
     whole = pd.concat([front, rest.reset_index(drop=True)], axis=1)
     write_tsv(path, whole, separator="," if path.suffix.lower() == ".csv" else "\t")

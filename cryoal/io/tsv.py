@@ -10,9 +10,14 @@ from cryoal.core.errors import CryoalError
 from cryoal.io.files import replacing
 from cryoal.io.star import read_text
 
+#: By what values of a table can be separated.
+SEPARATORS = ("\t", ",", ";", "|")
+
 
 def read_tsv(path: str | Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a table with a header line; a tab in the header decides against commas.
+    """Read a table with a header line, which shows by what values are separated.
+
+    The first of tab, comma, semicolon and bar that stands in it.
 
     Parameters
     ----------
@@ -34,7 +39,7 @@ def read_tsv(path: str | Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
 def parse_tsv(text: str, path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
     """Split the text of a table; ``path`` is for messages."""
     header = text.lstrip("\n").split("\n", 1)[0]
-    separator = "\t" if "\t" in header else ","
+    separator = next((sign for sign in SEPARATORS if sign in header), ",")
     try:
         rows = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
     except csv.Error as problem:

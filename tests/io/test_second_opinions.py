@@ -80,7 +80,7 @@ def test_mtfits_copick_and_relion_4_files_lie_on_the_same_filaments(particles):
 
 
 def test_mtfits_filaments_run_through_pytoms_picks_in_voxels(particles):
-    """The picks state 14 A a voxel, a mistake that MTFit's output (8.2 A) shows: voxels count."""
+    """The picks state 14 A a voxel, MTFit's output 8.2 A: both count the same voxels."""
     pytom = read_particles([particles / "pytom_match_pick/CCDC147C_001_particles.star"], AXONEME)
     relion = read_particles([particles / "relion4/CCDC147C_001_particles_processed.star"], AXONEME)
     distance, _ = cKDTree(pytom.position).query(relion.position)

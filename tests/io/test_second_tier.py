@@ -211,10 +211,86 @@ def test_a_pickle_that_would_run_something_is_not_opened(tmp_path):
         ("1 2 10 20 30\n1 2 11 21 31\n", "voxel", [10, 20, 30]),
         ("3d2f 10 20 30 -45 81 -72\n", "voxel", [10, 20, 30]),
         ("10,20,30\n", "voxel", [10, 20, 30]),
+        ("x|y|z\n10|20|30\n", "voxel", [10, 20, 30]),
+        ("x;y;z\n10;20;30\n", "voxel", [10, 20, 30]),
+        ("10\t20\t30\n", "voxel", [10, 20, 30]),
     ],
-    ids=["copick csv", "CZII", "DeepETPicker", "score", "box3d", "model2point", "SHREC", "commas"],
+    ids=[
+        "copick csv",
+        "CZII",
+        "DeepETPicker",
+        "score",
+        "box3d",
+        "model2point",
+        "SHREC",
+        "commas",
+        "bars",
+        "semicolons",
+        "tabs",
+    ],
 )
 def test_other_programs_plain_text(tmp_path, text, unit, xyz):
     (tmp_path / "TS_01.txt").write_text(text)
     picks = open_list(tmp_path / "TS_01.txt").picks
     assert (picks.unit, picks.xyz[0].tolist()) == (unit, xyz)
+
+
+def test_boxes_of_single_images_are_refused(tmp_path):
+    (tmp_path / "a.box").write_text("100 200 64 64\n150 260 64 64\n")
+    with pytest.raises(CryoalError, match="single images"):
+        read_particles([tmp_path / "a.box"], TOMOGRAM)
+
+
+def test_cryocats_csv_has_shifts_and_numbers(tmp_path):
+    (tmp_path / "motl.csv").write_text(
+        "score,subtomo_id,tomo_id,x,y,z,shift_x,shift_y,shift_z,class\n0.5,1,1,10,20,30,1,-2,0.5,3\n"
+    )
+    found = read_particles([tmp_path / "motl.csv"], TOMOGRAM)
+    np.testing.assert_allclose(found.position / 8, [[30.5, 18, 11]])
+    assert found.tomogram.tolist() == ["TS_01"]
+
+
+@pytest.mark.parametrize("name", ["tomograms.doc", "a.doc", "a.tbl.doc", "a.vll"])
+def test_a_table_map_gives_numbers_their_names(tmp_path, name):
+    rows = np.ones((2, 26)) * 20
+    rows[:, 19] = (1, 2)
+    np.savetxt(tmp_path / "a.tbl", rows, fmt="%g")
+    paths = ["/data/TS_07.rec", "/data/TS_01.rec"]
+    lines = paths if name.endswith(".vll") else [f"{i} {p}" for i, p in enumerate(paths, 1)]
+    (tmp_path / name).write_text("\n".join(lines) + "\n")
+    tomograms = {n: Tomogram(n, (100, 200, 300), 10.0) for n in ("TS_01", "TS_07")}
+    found = read_particles([tmp_path / "a.tbl"], tomograms)
+    assert found.tomogram.tolist() == ["TS_07", "TS_01"]
+
+
+@pytest.mark.parametrize("rows", [19, 21])
+def test_a_motive_list_of_other_rows_is_named_and_refused(tmp_path, rows):
+    header = bytearray(512)
+    header[0], header[3] = 6, 5
+    header[4:16] = np.array([rows, 3, 1], "<i4").tobytes()
+    (tmp_path / "a.em").write_bytes(bytes(header) + bytes(4 * rows * 3))
+    facts = inspect(tmp_path / "a.em")
+    assert facts["dialect"] == "em"
+    assert f"{rows} rows" in facts["refused"]
+
+
+def test_a_big_endian_motive_list_is_read(particles, tmp_path):
+    raw = (particles / "em_motl/au_1.em").read_bytes()
+    sizes = np.frombuffer(raw, "<i4", count=3, offset=4).astype(">i4").tobytes()
+    values = np.frombuffer(raw, "<f4", offset=512).astype(">f4").tobytes()
+    (tmp_path / "a.em").write_bytes(b"\x05" + raw[1:4] + sizes + raw[16:512] + values)
+    first, second = (
+        open_list(particles / "em_motl/au_1.em").picks,
+        open_list(tmp_path / "a.em").picks,
+    )
+    np.testing.assert_array_equal(first.xyz, second.xyz)
+
+
+def test_relion_3_1_without_its_optics_block_is_known_by_its_origins(tmp_path):
+    columns = ["rlnMicrographName", *(f"rlnCoordinate{a}" for a in "XYZ"), "rlnOpticsGroup",
+               *(f"rlnOrigin{a}Angst" for a in "XYZ")]  # fmt: skip
+    text = "data_particles\nloop_\n" + "".join(f"_{c}\n" for c in columns)
+    (tmp_path / "a.star").write_text(text + "TS_01.mrc 10 20 30 1 8 0 0\n")
+    assert inspect(tmp_path / "a.star")["dialect"] == "relion31"
+    found = read_particles([tmp_path / "a.star"], TOMOGRAM)
+    np.testing.assert_allclose(found.position / 8, [[30, 20, 9]])
