@@ -16,6 +16,11 @@
   let answers = new Map(); // id -> label
 
   function nothing() { return { statements: [], classes: [], sent: [] }; }
+  // What the annotator whom the page was made for has in the project's ledger already.
+  function known() {
+    if (annotator !== data.annotator) return nothing();
+    return { statements: data.statements, classes: [], sent: data.statements.map((s) => s.statement) };
+  }
   function place(name) { return `cryoal:${data.key}:${data.round}:${name}`; }
   function remembered(name) {
     const text = localStorage.getItem(place(name));
@@ -375,9 +380,9 @@
     if (annotator === before) return;
     // Who answers first and then says who they are keeps the answers.
     const mine = before === "" ? unnamed : nothing();
-    state = nothing();
+    state = unite(known(), mine);
     stored(() => {
-      state = unite(remembered(annotator), mine);
+      state = unite(remembered(annotator), state);
       localStorage.setItem(place(annotator), JSON.stringify(state));
       if (before === "") localStorage.removeItem(place(""));
       localStorage.setItem(last_name, annotator);
@@ -469,6 +474,7 @@
     annotator = localStorage.getItem(last_name) ?? data.annotator;
     state = remembered(annotator);
   });
+  state = unite(known(), state);
   $("annotator").value = annotator;
   settle();
   show_look();

@@ -89,7 +89,8 @@ def write_sheet(
     project : Project
     path : Path
     annotator : str
-        Name to begin with; it can be changed on the page.
+        Name to begin with; it can be changed on the page. What this person answered already is on
+        the page, and can be changed or taken back there.
     with_context : bool
         Show each particle in its tomogram as well.
     progress : callable (done, total), optional
@@ -115,6 +116,7 @@ def write_sheet(
         "project": project.layout.root.resolve().name,
         "round": asked.round,
         "annotator": annotator,
+        "statements": _said(asked, annotator) if annotator else [],
         "classes": list(classes.names),
         "colours": {name: classes.colour(name) for name in (*classes.names, JUNK, UNSURE)},
         "palette": list(PALETTE),
@@ -276,6 +278,26 @@ def _context(asked: Asked, particle: str, kinds: dict[str, str]) -> dict[str, An
         "x": round((x + 0.5) * across[1] - 0.5, 2),
         "radius": round(project.diameter / 2 / tomogram.voxel_size * scale, 2),
     }
+
+
+def _said(asked: Asked, annotator: str) -> list[dict[str, str]]:
+    """What an annotator has in the ledger about the particles of a queue, undos included."""
+    known = set(asked.ids)
+    book = asked.project.labels.book()
+    ledger = asked.project.layout.ledger(annotator).stem
+    mine = [s for s in book.statements if s.annotator == ledger and not s.repeat]
+    names = {s.statement for s in mine if s.id in known}
+    return [
+        {
+            "statement": s.statement,
+            "when": s.when,
+            "id": s.id,
+            "label": s.label,
+            "revokes": s.revokes,
+        }
+        for s in sorted(mine)
+        if s.statement in names and (not s.revokes or s.revokes in names)
+    ]
 
 
 def _classes(project: Project, guesses: Guesses) -> Classes:

@@ -323,6 +323,25 @@ def test_a_page_made_for_somebody_begins_with_their_name(desk):
     assert desk.page.input_value("#annotator") == "cleo"
 
 
+def test_what_one_answered_elsewhere_is_there_and_can_be_taken_back(desk):
+    labels, (one, two, three) = desk.project.labels, desk.ids[:3]
+    labels.add({one: "a"}, annotator="ben", round_number=0)
+    labels.add({two: "b"}, annotator="ben", round_number=0)
+    labels.add({three: "b"}, annotator="anna", round_number=0)
+    write_sheet(desk.project, desk.sheet, annotator="ben", with_context=False)
+    desk.page.reload()
+    assert (desk.at, desk.answered) == (2, 2)
+    assert desk.text("#download") == "Download"
+    desk.press("Backspace", "1")
+    assert desk.text("#download") == "Download (2 new)"
+    assert "2 statements" in desk.label(desk.download())
+    answers = desk.project.labels.book().answers()
+    assert answers == {one: {"ben": "a"}, two: {"ben": "a"}, three: {"anna": "b"}}
+    desk.page.fill("#annotator", "cleo")
+    desk.page.press("#annotator", "Enter")
+    assert desk.answered == 0
+
+
 def test_two_tabs_lose_no_answer(desk):
     desk.add("a")
     first, second = desk.page, desk.open()
