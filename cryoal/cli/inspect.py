@@ -72,17 +72,20 @@ def inspect(
         raise problem
 
 
-def _paths(files: tuple[str, ...]) -> tuple[list[Path], set[Path]]:
+def _paths(files: tuple[str, ...]) -> tuple[list[Path | str], set[Path | str]]:
     """Files to look at, each once, and which of them were found in folders."""
     from cryoal.core.errors import CryoalError
     from cryoal.io.inspect import is_one, members
     from cryoal.io.paths import expand
+    from cryoal.io.volumes import is_remote
 
-    paths: dict[Path, None] = {}
-    listed: set[Path] = set()
+    paths: dict[Path | str, None] = {}
+    listed: set[Path | str] = set()
     for name in files:
         path = Path(name)
-        if path.is_dir() and not is_one(path):
+        if is_remote(name):
+            paths[name] = None
+        elif path.is_dir() and not is_one(path):
             inside = members(path)
             listed.update(inside)
             paths.update(dict.fromkeys(inside))

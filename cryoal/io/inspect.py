@@ -11,14 +11,13 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Content, NotParticlesError, formats, recognised
 from cryoal.io.inspect_particles import about_particles, placed_facts
 from cryoal.io.listing import Listed, open_list
-from cryoal.io.names import file_stem
 from cryoal.io.paths import is_star, resolve
-from cryoal.io.places import voxel_size_in_path
+from cryoal.io.places import tomogram_name, voxel_size_in_path
 from cryoal.io.relion_columns import nearest_dialect
 from cryoal.io.star import BrokenStarError
 from cryoal.io.tilts import tilt_series
 from cryoal.io.tomograms import read_tomograms, tomogram_rows
-from cryoal.io.volumes import ENDINGS, is_zarr, read_header
+from cryoal.io.volumes import ENDINGS, is_remote, is_zarr, read_header
 from cryoal.io.voxel_size import believable, resolve_voxel_size
 
 KINDS = ("particles", "tomogram", "tomogram_set", "optimisation_set", "tilt_series", "stack",
@@ -38,7 +37,7 @@ class Look:
         Once they have been placed in tomograms.
     """
 
-    path: Path
+    path: Path | str
     facts: dict[str, Any]
     listed: Listed | None = field(default=None, repr=False)
     particles: ParticleSet | None = field(default=None, repr=False)
@@ -95,7 +94,7 @@ def inspect(
 
 def look(path: str | Path, *, unit: str | None = None) -> Look:
     """Open a file once and say what it is; ``look_in`` goes on from there."""
-    path = Path(path)
+    path = path if is_remote(path) else Path(path)
     facts: dict[str, Any] = {
         "file": str(path),
         "kind": "unknown",
@@ -151,7 +150,11 @@ def is_one(folder: Path) -> bool:
 
 
 def _look(found: Look, unit: str | None) -> None:
-    path, facts = found.path, found.facts
+    facts = found.facts
+    if is_remote(found.path):
+        _look_at_volume(found.path, facts)
+        return
+    path = Path(found.path)
     if not path.exists():
         raise CryoalError(f"{path}: no such file; the current folder is {Path.cwd()}")
     if path.is_dir():
@@ -191,7 +194,7 @@ def _look(found: Look, unit: str | None) -> None:
 
 def _name_what_is_left(found: Look, problem: BrokenStarError) -> None:
     """Name the dialect of a damaged STAR file from what stood before the damage."""
-    content = Content(found.path)
+    content = Content(Path(found.path))
     content.__dict__["blocks"] = problem.blocks  # what the cached property would hold
     try:
         if _look_at_other_star(content, found.facts):
@@ -203,12 +206,12 @@ def _name_what_is_left(found: Look, problem: BrokenStarError) -> None:
         found.facts["kind"] = "particles"
 
 
-def _look_at_volume(path: Path, facts: dict[str, Any]) -> None:
+def _look_at_volume(path: Path | str, facts: dict[str, Any]) -> None:
     header = read_header(path)
     facts["shape"] = list(header.shape)
     facts["dtype"] = header.dtype.name
     facts["problems"] += header.remarks
-    name = path.suffix.lower()
+    name = Path(path).suffix.lower()
     claims = {"its name": voxel_size_in_path(str(path)), "its header": header.voxel_size or None}
     facts["voxel_sizes"] = {place: size for place, size in claims.items() if size}
     if name in _TILT_STACKS:
@@ -220,7 +223,7 @@ def _look_at_volume(path: Path, facts: dict[str, Any]) -> None:
         raise CryoalError(f"{path}: a single image (Z is 1); a tomogram is a volume")
     else:
         facts["kind"] = "tomogram"
-        facts["tomograms"] = [file_stem(str(path))]
+        facts["tomograms"] = [tomogram_name(path)]
     if not header.cubic:
         facts["problems"].append("its voxels are not cubes by the header")
     if header.voxel_size and not believable(header.voxel_size):

@@ -16,6 +16,7 @@ import mrcfile
 import numpy as np
 import pytest
 import tifffile
+from conftest import cryoal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from volume_files import served, write_em, write_ome_zarr
@@ -220,6 +221,17 @@ def test_a_server_that_falls_silent_is_not_waited_for(tmp_path, array, monkeypat
         pytest.raises(MachineError, match="the connection failed 2 times"),
     ):
         read_header(f"{address}/TS_01.zarr")
+
+
+def test_an_address_is_inspected_like_a_file(tmp_path, array, monkeypatch):
+    monkeypatch.setattr(remote, "PAUSE_SECONDS", 0.0)
+    write_ome_zarr(tmp_path / "TS_01.zarr", [array], 10.0)
+    with served(tmp_path) as address:
+        outcome = cryoal("inspect", "--json", f"{address}/TS_01.zarr")
+        facts = json.loads(outcome.stdout)
+        assert (outcome.code, facts["kind"], facts["tomograms"]) == (0, "tomogram", ["TS_01"])
+        assert (facts["voxel_size"], facts["shape"]) == (10.0, list(array.shape))
+        assert cryoal("inspect", f"{address}/TS_02.zarr").code == 2
 
 
 def test_remote_patterns_are_listed_by_the_server(tmp_path, array):
