@@ -203,7 +203,7 @@ def test_every_key_does_what_the_help_says(keys, at, answered, desk):
     assert (desk.at, desk.answered) == (at, answered)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_pressed_the_ledger_says_what_the_page_shows(seed, desk):
     rng = np.random.default_rng(seed)
     keys = ["1", "2", "3", "j", "u", "s", "n", "p", "Backspace", "Control+z", "ArrowLeft"]
