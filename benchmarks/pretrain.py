@@ -1,115 +1,104 @@
-"""Make the weights that training starts from: cryoal/models/weights/compact.safetensors.
+"""Make the weights that rounds start from: cryoal/models/weights/shape.safetensors.
 
-    python benchmarks/pretrain.py --out cryoal/models/weights
+    python benchmarks/pretrain.py --out cryoal/models/weights --templates TEMPLATES
 
-simulates crowded tomograms of made-up complexes, cuts the picks out, trains the default network
-to name them and writes its weights in half precision, with a JSON file beside them that states
-how. ``--boxes FILE`` keeps the boxes (a .npz and a .npy) and takes them up again.
+simulates crowded tomograms of made-up complexes, and of the density maps of a folder where one is
+given, describes every pick by its invariants, trains a network to name them and writes its
+weights in half precision, with a JSON file beside them that states how. ``--lessons FILE`` keeps
+the invariants (.npz) and takes them up again.
 """
 
 import argparse
 import json
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from cryoal.learn.pretrain import FAMILIES, Course, TrainingBoxes, make_boxes, pretrain
+from cryoal.learn.lessons import MADE_UP, Lessons, make_lessons, with_templates
+from cryoal.learn.pretrain import Course, pretrain
 from cryoal.models.pretrained import save_weights
+
+#: Templates that are never pretrained on: the measured sets are made of them.
+KEPT_ASIDE = ("1bxn", "1qvr", "2uv8", "3cf3", "3j9i", "4cr2", "4v4r", "5mrc")
+#: Parts and near copies of those.
+KIN = ("4v4r_30S", "4v4r_50S", "4v7r")
 
 
 def main() -> None:
     """Simulate, train, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights")
-    parser.add_argument("--network", default="compact")
-    parser.add_argument("--tomograms", type=int, default=72, help="scenes, two tomograms of each")
-    parser.add_argument("--steps", type=int, default=Course.steps)
-    parser.add_argument("--batch-size", type=int, default=Course.batch_size)
-    parser.add_argument("--seed", type=int, default=0, help="of the scenes")
-    parser.add_argument("--course-seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=Course.learning_rate)
-    parser.add_argument("--weights", type=Path, help="go on from these, of an earlier course")
-    parser.add_argument("--boxes", type=Path, help="keep the boxes here, or take them from here")
+    parser.add_argument("--templates", type=Path, help="folder of density maps")
+    parser.add_argument("--scenes", type=int, default=160, help="three tomograms of each")
+    parser.add_argument("--epochs", type=int, default=Course.epochs)
+    parser.add_argument("--seed", type=int, default=0, help="of the scenes and the course")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--lessons", type=Path, help="keep the invariants here, or take them")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
 
+    families = MADE_UP
+    if options.templates is not None:
+        stems = sorted(p.name.split(".")[0] for p in options.templates.iterdir())
+        names = [name for name in stems if name not in (*KEPT_ASIDE, *KIN)]
+        families = with_templates(options.templates, (8.0, 10.0, 13.3), names)
     began = time.monotonic()
-    taken = options.boxes is not None and options.boxes.with_suffix(".npz").exists()
-    data = _boxes(options)
+    taken = options.lessons is not None and options.lessons.exists()
+    if taken:
+        stored = np.load(options.lessons)
+        lessons = Lessons(
+            **{k: stored[k] for k in stored.files if k != "classes"},
+            classes=tuple(map(str, stored["classes"])),
+        )
+    else:
+        with ProcessPoolExecutor(
+            options.workers, multiprocessing.get_context("spawn"), initializer=_one_thread
+        ) as pool:
+            lessons = make_lessons(
+                options.scenes,
+                options.seed,
+                families,
+                pool=pool,
+                progress=lambda n, of: print(f"scene {n} of {of}", flush=True),
+            )
+        if options.lessons is not None:
+            np.savez(options.lessons, **vars(lessons))
     simulated = time.monotonic() - began
-    n_complexes = sum(f.n for f in FAMILIES)
-    print(f"{len(data.boxes)} boxes of {n_complexes} complexes and junk: {simulated:.0f} s")
-
-    course = Course(
-        steps=options.steps,
-        batch_size=options.batch_size,
-        learning_rate=options.rate,
-        seed=options.course_seed,
-    )
+    course = Course(epochs=options.epochs, seed=options.seed)
     outcome = pretrain(
-        data,
+        lessons,
         course,
-        network=options.network,
-        weights=options.weights,
-        progress=lambda step, of, loss: print(
-            f"step {step} of {of}: loss {loss:.3f}, {time.monotonic() - began:.0f} s", flush=True
-        ),
+        progress=lambda epoch, of, loss: print(f"epoch {epoch} of {of}: {loss:.3f}", flush=True),
     )
     facts = {
-        "network": options.network,
         "course": asdict(course),
-        "earlier_course": _facts_of(options.weights),
-        "families": [asdict(f) for f in FAMILIES],
-        "scenes": options.tomograms,
-        "boxes": len(data.boxes),
-        "classes": len(data.classes),
+        "families": [
+            asdict(f) | {"templates": f.templates and Path(f.templates).name} for f in families
+        ],
+        "scenes": options.scenes,
+        "tomograms": int(lessons.tomogram.max()) + 1,
+        "particles": len(lessons.points),
+        "classes": len(lessons.classes),
         "held_out_accuracy": round(outcome.accuracy, 4),
         "losses": [round(loss, 4) for loss in outcome.losses],
         "seconds_simulating": None if taken else round(simulated),
         "seconds_training": round(outcome.seconds),
-        "threads": options.threads,
+        "workers": options.workers,
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"{options.network}.safetensors"
+    path = options.out / "shape.safetensors"
     save_weights(outcome.network, path)
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     print(f"held-out accuracy {outcome.accuracy:.3f} after {outcome.seconds:.0f} s: {path}")
 
 
-def _facts_of(weights: Path | None) -> dict[str, object] | None:
-    """What is written beside the weights that were gone on from."""
-    if weights is None:
-        return None
-    facts: dict[str, object] = json.loads(weights.with_suffix(".json").read_text("utf-8"))
-    return {name: facts[name] for name in ("course", "held_out_accuracy", "seconds_training")}
+def _one_thread() -> None:
+    import torch
 
-
-def _boxes(options: argparse.Namespace) -> TrainingBoxes:
-    kept: Path | None = options.boxes
-    if kept is not None and kept.with_suffix(".npz").exists():
-        with np.load(kept.with_suffix(".npz")) as file:
-            rest = [file[name] for name in ("targets", "views", "tomogram")]
-            classes = tuple(file["classes"].tolist())
-        return TrainingBoxes(np.load(kept.with_suffix(".npy")), *rest, classes)
-    data = make_boxes(
-        options.tomograms,
-        options.seed,
-        progress=lambda done, of: print(f"scene {done} of {of}", flush=True),
-    )
-    if kept is not None:
-        np.save(kept.with_suffix(".npy"), data.boxes)
-        np.savez(
-            kept.with_suffix(".npz"),
-            targets=data.targets,
-            views=data.views,
-            tomogram=data.tomogram,
-            classes=np.array(data.classes),
-        )
-    return data
+    torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

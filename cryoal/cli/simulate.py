@@ -44,6 +44,13 @@ from cryoal.cli.common import progress, say
     help="True positions; with errors of about a voxel; or found by template matching.",
 )
 @click.option(
+    "--method",
+    type=click.Choice(["volume", "projections"]),
+    default="volume",
+    show_default=True,
+    help="Noise and wedge in three dimensions; or a tilt series, reconstructed.",
+)
+@click.option(
     "--like",
     type=click.Path(path_type=Path),
     help="A project: its voxel size, tilt range, contrast, and no class above its diameter.",
@@ -67,6 +74,7 @@ def simulate(
     imbalance: float,
     junk: float,
     picks: str,
+    method: str,
     like: Path | None,
     tilt_range: tuple[float, float] | None,
     voxel_size: float | None,
@@ -96,6 +104,7 @@ def simulate(
             imbalance=imbalance,
             junk=junk,
             picks=picks,
+            method=method,
             voxel_size=voxel_size or taken.get("voxel_size", 10.0),
             tilt_range=tilt_range or taken.get("tilt_range", (-60.0, 60.0)),
             contrast=taken.get("contrast", "dark"),
@@ -104,6 +113,8 @@ def simulate(
             seed=seed,
             progress=bar,
         )
+    if taken:
+        say("Taken over: " + ", ".join(f"{key} {value}" for key, value in taken.items()))
     diameter = taken.get("diameter", math.ceil(result.diameter / 10) * 10)
     say(
         f"{sum(result.counts.values())} picks of {len(result.classes)} classes"

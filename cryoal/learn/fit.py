@@ -138,7 +138,8 @@ def fit(
     teacher, student : Network
         Made by ``build`` for the same box. Left in evaluation mode on the CPU.
     boxes : (N, S, S, S) float16 or float32
-        S - 2 * shift >= the networks' box.
+        S - 2 * shift >= the networks' box. Networks that see invariants take those, (N, D), as
+        well; nothing is shifted or turned then.
     targets : (N,) int
         Class numbers.
     views : (N, 4) bool, optional
@@ -247,7 +248,9 @@ class _Particles:
         return torch.from_numpy(rows)
 
     def batch(self, rows: Tensor, step: int, box: int) -> Tensor:
-        """Augmented boxes of these rows: (B, 1, box, box, box)."""
+        """Augmented boxes of these rows: (B, 1, box, box, box), or their invariants: (B, D)."""
+        if self.boxes.ndim == 2:
+            return self.boxes[rows.to(self.boxes.device)]
         generator = torch.Generator().manual_seed(_mix(self.seed, step, 1))
         return augment(
             self.boxes, rows, box, shift=self.shift, allowed=self.allowed, generator=generator
@@ -327,7 +330,8 @@ class _Run:
             self.descent_from = self.step
             self.history.converged = self.teacher_loss < self.schedule.loss_below
         together = self.teacher_steps is None or self.step < self.teacher_steps
-        boxes = boxes.contiguous(memory_format=torch.channels_last_3d)
+        if boxes.ndim == 5:
+            boxes = boxes.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             if together:
                 teacher_loss, student_loss = self.pair.losses(boxes, targets, unlabelled)

@@ -32,10 +32,11 @@ def predict(
     ----------
     network : Network
     boxes : (N, S, S, S), or an iterable of such blocks
-        S is at least the network's box; the centre is seen.
+        S is at least the network's box; the centre is seen. A network that sees invariants takes
+        those, (N, D), as well.
     views : (N, 4) bool, optional
         Average over these of ``HALF_TURNS``, chosen particle by particle; none sees each
-        particle once, as it is.
+        particle once, as it is. Invariants do not change in a half turn.
     device : str
     batch_size : int
     progress : callable (particles done), optional
@@ -91,7 +92,7 @@ def predict_dropout(
     where = _ready(network, device)
     answers = []
     for block in _blocks(boxes, batch_size):
-        seen = central(torch.as_tensor(block).to(where), network.recipe.box)
+        seen = _plain(network, torch.as_tensor(block).to(where))
         drawn = []
         for sample in range(samples):
             with _Dropping(network, rate, seed + sample):
@@ -148,8 +149,8 @@ def _see(
     embedding, on which a head settled in closed form was settled.
     """
     box = network.recipe.box
-    if allowed is None:
-        logits, embedding = _forward(network, central(boxes, box))
+    if allowed is None or network.sees == "invariants":
+        logits, embedding = _forward(network, _plain(network, boxes))
         return logits.softmax(-1), embedding
     total: list[torch.Tensor] = []
     counts = torch.as_tensor(allowed.sum(1), device=boxes.device, dtype=torch.float32)[:, None]
@@ -166,8 +167,15 @@ def _see(
     return (total[0] / counts).softmax(-1), total[1] / counts
 
 
+def _plain(network: Network, boxes: torch.Tensor) -> torch.Tensor:
+    """Particles as they are: the centre of boxes, or invariants."""
+    return boxes if boxes.ndim == 2 else central(boxes, network.recipe.box)
+
+
 def _forward(network: Network, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    logits, embedding = network(seen.contiguous(memory_format=torch.channels_last_3d))
+    if seen.ndim == 5:
+        seen = seen.contiguous(memory_format=torch.channels_last_3d)
+    logits, embedding = network(seen)
     return logits.float(), embedding.float()
 
 

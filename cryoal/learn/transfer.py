@@ -121,9 +121,9 @@ class MovingAverage:
 
     def __init__(self, network: Network, decay: float, into: Network | None = None) -> None:
         if into is None:
-            into = copy.deepcopy(network)
+            into = copy.deepcopy(network).requires_grad_(False)
         into.load_state_dict(network.state_dict())
-        self.network = into.eval().requires_grad_(False)
+        self.network = into.eval()
         self.decay = decay
         self.steps = 0
 

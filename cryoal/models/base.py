@@ -3,8 +3,9 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from cryoal.core.errors import CryoalError
@@ -41,9 +42,22 @@ class Network(nn.Module):
     ----------
     recipe : Recipe
         Set by ``build``.
+    sees : "boxes" or "invariants"
+        With "invariants" ``forward`` also takes what ``models.invariants`` makes of the boxes,
+        (B, SIZE): computed once, they serve every round.
     """
 
     recipe: Recipe
+    sees: Literal["boxes", "invariants"] = "boxes"
+
+    def emphases(self) -> dict[str, Tensor]:
+        """Ways to weigh the embedding's columns, (D,) each, of which labels may choose the best.
+
+        The first is preferred where they cannot tell.
+        """
+        head = self.head
+        assert isinstance(head, nn.Linear)
+        return {"all": torch.ones(head.in_features)}
 
     def __call__(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and embedding (B, D) of boxes (B, 1, b, b, b)."""

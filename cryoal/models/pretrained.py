@@ -1,7 +1,6 @@
 """Weights to start from, shipped with the package: what a network has learnt elsewhere."""
 
 import logging
-import re
 from contextlib import nullcontext
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
@@ -10,7 +9,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor
 
 from cryoal.io.files import replacing
 from cryoal.models.base import Network
@@ -21,15 +19,13 @@ log = logging.getLogger(__name__)
 #: names anew.
 BODY = "features."
 
-#: Networks whose convolutions are those of another.
-BODIES = {"hybrid": "compact"}
-
-_LAYER = re.compile(r"^(\w+)\.(\d+)\.")
+#: Networks whose layers are those of another, or that have none below the head.
+BODIES = {"shape-thin": "shape", "shape-linear": "shape"}
 
 
 def has_weights(name: str) -> bool:
     """Whether weights for the network of this name are shipped."""
-    return _shipped(name).is_file()
+    return shipped(name).is_file()
 
 
 def start_from_weights(network: Network, weights: Path | None = None) -> bool:
@@ -54,10 +50,11 @@ def start_from_weights(network: Network, weights: Path | None = None) -> bool:
     name = network.recipe.name
     if weights is None and not has_weights(name):
         return False
-    with nullcontext(weights) if weights is not None else as_file(_shipped(name)) as path:
-        stored = _numbered(load_file(path))
-    body = {k: v for k, v in network.state_dict().items() if k.startswith(BODY)}
-    own = _numbered(body)
+    with nullcontext(weights) if weights is not None else as_file(shipped(name)) as path:
+        stored = load_file(path)
+    own = {k: v for k, v in network.state_dict().items() if k.startswith(BODY)}
+    if not own:
+        return True
     if own.keys() != stored.keys() or any(own[k].shape != stored[k].shape for k in own):
         log.info("no weights to start from fit network %r as built", name)
         return False
@@ -78,18 +75,6 @@ def save_weights(network: Network, path: Path) -> None:
         file.write(to_bytes(kept))
 
 
-def _shipped(name: str) -> Traversable:
+def shipped(name: str) -> Traversable:
+    """Where the weights for a network lie in the package, if there are any."""
     return files("cryoal.models").joinpath("weights", f"{BODIES.get(name, name)}.safetensors")
-
-
-def _numbered(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, the layers that have any counted from 0.
-
-    A network that first averages a large box has the same layers one place further on.
-    """
-    numbers = sorted({int(name.split(".")[1]) for name in tensors if _LAYER.match(name)})
-    place = {number: at for at, number in enumerate(numbers)}
-    return {
-        _LAYER.sub(lambda found: f"{found[1]}.{place[int(found[2])]}.", name): tensor
-        for name, tensor in tensors.items()
-    }

@@ -1,23 +1,106 @@
-"""Networks that see what a rotation hardly changes: alone, or beside convolutions."""
+"""Networks that see invariants instead of voxels: small, quick, and sure of a few labels."""
 
 import torch
 from torch import Tensor, nn
 
 from cryoal.models.base import Network, networks
-from cryoal.models.compact import Compact
-from cryoal.models.descriptors import Descriptors
+from cryoal.models.invariants import SIZE, Invariants
 
-#: Deviation of the maps' columns against the descriptors' when a head is settled in closed form.
-#: Measured with the shipped weights (docs/measured/main-job.md): 0.1 to 0.3 do about as well, 1 and
-#: none of the maps at all name up to a tenth fewer of the particles right.
-MAPS = 0.15
+#: Neurons of the two hidden layers, and of the layer whose output is the learnt embedding.
+HIDDEN, LEARNT = 384, 128
+#: Deviations: standardised invariants are cut off here; gold and edges reach hundreds.
+FARTHEST = 6.0
+#: Deviation of what the layers make of the invariants against the invariants', when a head is
+#: settled in closed form (docs/measured/main-job.md).
+EMPHASIS = 1.5
 
 
-@networks.register("shape")
+class Standard(nn.Module):
+    """Columns of a pool with mean 0 and deviation 1, as that pool once had them.
+
+    ``settle`` says which pool; before that everything stays as it is. A column that does not
+    vary becomes 0.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    def settle(self, points: Tensor) -> None:
+        """Take mean and deviation from points (N, size)."""
+        deviation = points.std(0, correction=0)
+        self.mean.copy_(points.mean(0))
+        self.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """(B, size) -> (B, size)."""
+        return ((points - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
+
+
 class Shape(Network):
-    """A linear layer on descriptors: a few hundred weights.
+    """Two hidden layers on invariants; the head sees their output, and the invariants as well.
 
-    Started in closed form (``learn.discriminant``), it needs no training at all.
+    Parameters
+    ----------
+    n_classes : int
+    box : int, voxels
+    dropout : float
+    bypass : bool
+        Whether the head sees the invariants themselves beside what the layers make of them.
+    """
+
+    sees = "invariants"
+
+    def __init__(self, n_classes: int, box: int, dropout: float = 0.2, bypass: bool = True) -> None:
+        super().__init__()
+        self.invariants = Invariants(box)
+        self.standard = Standard(SIZE)
+        layers: list[nn.Module] = []
+        for before in (SIZE, HIDDEN):
+            layers += [nn.Linear(before, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.GELU()]
+            layers += [nn.Dropout(dropout)]
+        self.features = nn.Sequential(
+            *layers, nn.Linear(HIDDEN, LEARNT), nn.BatchNorm1d(LEARNT, affine=False)
+        )
+        self.bypass = bypass
+        self.head = nn.Linear(LEARNT + SIZE * bypass, n_classes)
+
+    def emphases(self) -> dict[str, Tensor]:
+        """The pretrained layers' output above the invariants, or the invariants alone."""
+        if not self.bypass:
+            return super().emphases()
+        invariants = torch.ones(SIZE)
+        return {
+            "pretrained": torch.cat([torch.full((LEARNT,), EMPHASIS), invariants]),
+            "invariants": torch.cat([torch.zeros(LEARNT), invariants]),
+        }
+
+    def forward(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and embedding of boxes, or of their invariants (B, SIZE)."""
+        points = self.invariants(boxes) if boxes.ndim == 5 else boxes
+        standard = self.standard(points.float())
+        embedding = self.features(standard)
+        if self.bypass:
+            embedding = torch.cat([embedding.float(), standard], dim=1)
+        return self.head(embedding), embedding
+
+
+networks.register("shape")(Shape)
+
+
+@networks.register("shape-thin")
+def shape_thin(n_classes: int, box: int, dropout: float = 0.2) -> Network:
+    """``shape`` whose head sees only what the layers make of the invariants."""
+    return Shape(n_classes, box, dropout, bypass=False)
+
+
+@networks.register("shape-linear")
+class ShapeLinear(Network):
+    """One linear layer on invariants: the student's size.
 
     Parameters
     ----------
@@ -25,56 +108,18 @@ class Shape(Network):
     box : int, voxels
     dropout : float
     """
+
+    sees = "invariants"
 
     def __init__(self, n_classes: int, box: int, dropout: float = 0.1) -> None:
         super().__init__()
-        self.descriptors = Descriptors(box)
-        self.standard = nn.BatchNorm1d(self.descriptors.size, affine=False)
+        self.invariants = Invariants(box)
+        self.standard = Standard(SIZE)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.descriptors.size, n_classes)
+        self.head = nn.Linear(SIZE, n_classes)
 
     def forward(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and the descriptors."""
-        embedding = self.standard(self.descriptors(boxes))
-        return self.head(self.dropout(embedding)), embedding
-
-
-@networks.register("hybrid")
-class Hybrid(Network):
-    """The convolutions of ``compact`` and the descriptors of ``shape`` under one linear head.
-
-    Parameters
-    ----------
-    n_classes : int
-    box : int, voxels
-    width : float
-        Of the convolutions, as in ``compact``.
-    dropout : float
-
-    Attributes
-    ----------
-    emphasis : (D,) Tensor
-        Deviation that each column of the embedding is given before a head is settled.
-    """
-
-    emphasis: Tensor
-
-    def __init__(self, n_classes: int, box: int, width: float = 1.0, dropout: float = 0.1) -> None:
-        super().__init__()
-        convolutions = Compact(n_classes, box, width=width)
-        self.features = convolutions.features
-        self.descriptors = Descriptors(box)
-        self.standard = nn.BatchNorm1d(self.descriptors.size, affine=False)
-        self.dropout = nn.Dropout(dropout)
-        maps = convolutions.head.in_features
-        emphasis = torch.cat([torch.full((maps,), MAPS), torch.ones(self.descriptors.size)])
-        self.register_buffer("emphasis", emphasis, persistent=False)
-        self.head = nn.Linear(convolutions.head.in_features + self.descriptors.size, n_classes)
-
-    def forward(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits; mean and maximum of the last maps, then the descriptors."""
-        maps = self.features(boxes)
-        shape = self.standard(self.descriptors(boxes))
-        parts = [maps.mean((2, 3, 4)), maps.amax((2, 3, 4)), shape]
-        embedding = torch.cat([part.float() for part in parts], dim=1)
-        return self.head(self.dropout(embedding)), embedding
+        """Logits and standardised invariants of boxes, or of their invariants (B, SIZE)."""
+        points = self.invariants(boxes) if boxes.ndim == 5 else boxes
+        standard = self.standard(points.float())
+        return self.head(self.dropout(standard)), standard

@@ -78,6 +78,11 @@ class Layout:
         return self.root / SETTINGS
 
     @property
+    def pretrained(self) -> Path:
+        """Weights that rounds start from instead of the shipped ones, where there are any."""
+        return self.root / "pretrained.safetensors"
+
+    @property
     def particles(self) -> Path:
         """Every particle, as read, plus cryoalId."""
         return self.root / "particles.star"

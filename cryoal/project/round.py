@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import tomli_w
-from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
@@ -24,12 +23,12 @@ from cryoal.data.store import SubtomogramStore
 from cryoal.io.files import locked, replacing
 from cryoal.io.predictions import read_predictions, write_predictions
 from cryoal.io.tsv import read_tsv, write_tsv
-from cryoal.learn.features import features
 from cryoal.project import journal
 from cryoal.project.layout import RoundLayout
 from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
+from cryoal.project.sight import boxes_digest, look
+from cryoal.project.supplying import supplied_round
 from cryoal.project.training import (
-    POOL_SAMPLE,
     Pair,
     check_settings,
     check_trainable,
@@ -37,7 +36,7 @@ from cryoal.project.training import (
     predict_pair,
     save_pair,
     train_pair,
-    views_of,
+    unlearned_embedding,
 )
 
 if TYPE_CHECKING:
@@ -82,18 +81,17 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
         ids = np.array(sorted(labels), dtype=str)
         rows = store.rows(ids)
         pair = train_pair(
-            store.read(rows),
+            look(store, settings.device, lambda done: progress(done, len(store))),
+            rows,
             [labels[name] for name in ids],
-            store.geometry.network_box,
-            store.geometry.shift,
-            views_of(store.index, store.tomogram[rows]),
             settings,
-            unlabelled=_unlabelled_sample(project, rows),
+            weights=_own_weights(project),
             resume_path=here.training,
             progress=lambda done, total, _loss: progress(done, total),
         )
         with replacing(here.history) as file:
-            file.writelines(json.dumps(record) + "\n" for record in pair.history.records)
+            ways = [{"head": way, **found.facts} for way, found in pair.settled.items()]
+            file.writelines(json.dumps(line) + "\n" for line in (*ways, *pair.history.records))
         save_pair(pair, here.teacher, here.student, store)
         here.training.unlink(missing_ok=True)
         journal.write(project.layout, "train", {"round": here.number, "labels": len(labels)}, began)
@@ -115,26 +113,24 @@ def predict(project: "Project", model: Path | None, progress: Progress) -> Predi
         Nothing is trained, or the model sees larger boxes than these.
     """
     store = project.subtomograms
-    boxes_digest = _boxes_digest(store)
+    digest = boxes_digest(store)
     with locked(project.layout.lock):
         here = _trained(project) if model is None else _adopted(project, model)
         if here.predictions.exists():
             predictions, made_from = read_predictions(here.predictions)
-            if made_from == boxes_digest:
+            if made_from == digest:
                 return predictions
         began = time.monotonic()
         pair = _fitting_pair(here, store)
         predictions = predict_pair(
             pair,
-            store.ids,
-            lambda: (boxes for _, boxes in store.batches()),
-            views_of(store.index, store.tomogram),
+            look(store, project.settings.train.device, lambda done: progress(done, len(store))),
             project.settings.train,
             progress=lambda done: progress(done, len(store)),
         )
         # A queue that other predictions chose is no answer to these.
         here.queries.unlink(missing_ok=True)
-        write_predictions(here.predictions, predictions, boxes_digest)
+        write_predictions(here.predictions, predictions, digest)
         journal.write(project.layout, "predict", {"round": here.number}, began)
         return predictions
 
@@ -160,10 +156,10 @@ def select(
     first = Queue.read(project.layout.round(0).queries)
     one_class = len(set(labels.values())) == 1
     if not labels or (one_class and first is not None and wanted > len(first)):
-        here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project)
+        here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project, progress)
     else:
         here = train(project, progress)
-        predictions = predict(project, None, progress)
+        predictions = supplied_round(project, here, predict(project, None, progress), name)
     before = Queue.read(here.queries)
     if before is not None and (before.acquisition, before.seed) != (name, seed):
         before = None
@@ -194,11 +190,13 @@ def usable_labels(project: "Project") -> dict[str, str]:
     return {name: word for name, word in project.labels.current().items() if name in boxes}
 
 
-def _unlearned(project: "Project") -> Predictions:
+def _unlearned(project: "Project", progress: Progress) -> Predictions:
     """Ids, and an embedding that needs no label."""
-    store = project.subtomograms
-    blocks = [features(boxes) for _, boxes in store.batches()]
-    return Predictions(store.ids, (), {}, np.concatenate(blocks) if blocks else None)
+    store, settings = project.subtomograms, project.settings.train
+    sight = look(store, settings.device, lambda done: progress(done, len(store)))
+    return Predictions(
+        store.ids, (), {}, unlearned_embedding(sight, settings, _own_weights(project))
+    )
 
 
 def _round_of(
@@ -226,7 +224,16 @@ def _training_facts(project: "Project") -> dict[str, Any]:
     """What, beside the labels, the result of a training depends on."""
     facts = project.settings.train.model_dump(exclude={"device"}, exclude_none=True)
     geometry = project.subtomograms.geometry
-    return {**facts, "box": geometry.box, "voxel_size": geometry.voxel_size}
+    facts |= {"box": geometry.box, "voxel_size": geometry.voxel_size}
+    own = _own_weights(project)
+    if own is not None:
+        facts["weights"] = hashlib.sha256(own.read_bytes()).hexdigest()
+    return facts
+
+
+def _own_weights(project: "Project") -> Path | None:
+    path = project.layout.pretrained
+    return path if path.exists() else None
 
 
 def _write_inputs(
@@ -240,17 +247,6 @@ def _write_inputs(
         file.write(tomli_w.dumps(facts))
     rows = sorted(labels.items())
     write_tsv(here.labels, pd.DataFrame(rows, columns=["id", "label"], dtype=str))
-
-
-def _unlabelled_sample(
-    project: "Project", labelled: NDArray[np.intp]
-) -> NDArray[np.float32] | None:
-    settings, store = project.settings.train, project.subtomograms
-    if settings.transfer_on == "labelled":
-        return None
-    others = np.setdiff1d(np.arange(len(store)), labelled)
-    rng = np.random.default_rng(settings.seed)
-    return store.read(np.sort(rng.permutation(others)[:POOL_SAMPLE]))
 
 
 def _trained(project: "Project") -> RoundLayout:
@@ -286,9 +282,3 @@ def _fitting_pair(source: RoundLayout, store: SubtomogramStore) -> Pair:
             f"{store.geometry.box}; extract with a larger --box"
         )
     return pair
-
-
-def _boxes_digest(store: SubtomogramStore) -> str:
-    """Changes when any box does."""
-    digests = sorted(store.index.digests().items())
-    return hashlib.sha256(repr(digests).encode()).hexdigest()

@@ -46,8 +46,8 @@ class ExtractSettings(_Section):
 class TrainSettings(_Section):
     """How teacher and student are trained; the options of ``docs/concepts.md``."""
 
-    network: str = "hybrid"
-    student: str = "compact"
+    network: str = "shape"
+    student: str = "shape-linear"
     start: Literal["pretrained", "scratch"] = "pretrained"
     max_steps: int | None = Field(None, ge=1)
     student_steps: int | None = Field(None, ge=0)
@@ -57,6 +57,10 @@ class TrainSettings(_Section):
     student_ce: float = Field(0.0, ge=0, le=1)
     transfer_on: Literal["labelled", "unlabelled", "both"] = "labelled"
     temperature: float = Field(1.0, gt=0)
+    mutual: bool = False
+    student_is: Literal["pupil", "average"] = "pupil"
+    ema_weight: float = Field(0.0, ge=0)
+    ema_decay: float = Field(0.999, gt=0, lt=1)
     views: bool = True
 
 
@@ -101,9 +105,9 @@ format = 1
 
 [train]
 {train}
-# network = "hybrid"     # the teacher, the classifier you get
-# student = "compact"    # learns from the teacher; where they disagree, you are asked
-# start = "pretrained"   # on simulated tomograms of other particles; or scratch, then slower
+# network = "shape"      # the teacher, the classifier you get
+# student = "shape-linear"  # learns from the teacher; where they disagree, you are asked
+# start = "pretrained"   # on simulated tomograms of other particles; or scratch
 # max_steps = 1800       # optimiser steps of a round from scratch at most, fewer when it converges
 #                        # before; a pretrained round takes none unless told to here
 # student_steps = 40     # more steps for the student alone (from scratch 300)

@@ -1,6 +1,7 @@
 """One round of learning: labelled boxes to a teacher and a student, and what they predict."""
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,17 +11,20 @@ from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
-from cryoal.data.augment import views
-from cryoal.data.store import Index, SubtomogramStore
+from cryoal.data.store import SubtomogramStore
 from cryoal.learn.device import resolve_device
-from cryoal.learn.discriminant import start_head
+from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.fit import History, Schedule, fit
 from cryoal.learn.predict import predict, predict_dropout
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
 from cryoal.models.pretrained import has_weights, start_from_weights
+from cryoal.models.shape import Shape, ShapeLinear
 from cryoal.project.settings import TrainSettings
+from cryoal.project.sight import Sight
+
+log = logging.getLogger(__name__)
 
 #: Particles of the pool that transfer on unlabelled ones sees.
 POOL_SAMPLE = 4096
@@ -36,12 +40,16 @@ class Pair:
     classes : tuple of str
         In the order of the logits.
     history : History
+    settled : {way: Settled}
+        How the teacher's head was settled in closed form, the way taken first; empty where it
+        was trained.
     """
 
     teacher: Network
     student: Network
     classes: tuple[str, ...]
     history: History = field(default_factory=History)
+    settled: dict[str, Settled] = field(default_factory=dict)
 
 
 #: For networks that start from pretrained weights: the teacher's head is settled in closed form,
@@ -61,6 +69,8 @@ def schedule_for(settings: TrainSettings) -> Schedule:
     default = SETTLED if starts_pretrained(settings) else Schedule()
     most = default.max_steps if settings.max_steps is None else settings.max_steps
     student = default.student_steps if settings.student_steps is None else settings.student_steps
+    if settings.student_is == "average":
+        student = 0
     return replace(
         default,
         max_steps=most,
@@ -104,6 +114,13 @@ def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
         build(settings.network, n_classes, box)
         build(settings.student, n_classes, box)
     _transfer(settings)
+    if settings.student_is == "average" and (
+        settings.student != settings.network or not schedule_for(settings).max_steps
+    ):
+        raise CryoalError(
+            'student_is = "average" needs a student of the teacher\'s network and a training by '
+            f'steps: set start = "scratch" and student = "{settings.network}"'
+        )
     resolve_device(settings.device)
 
 
@@ -113,59 +130,69 @@ def _transfer(settings: TrainSettings) -> TransferOptions:
         student_ce=settings.student_ce,
         where=settings.transfer_on,
         temperature=settings.temperature,
+        mutual=settings.mutual,
+        ema_weight=settings.ema_weight,
+        ema_decay=settings.ema_decay,
+        average=settings.student_is == "average",
     )
 
 
 def train_pair(
-    boxes: NDArray[np.floating],
+    sight: Sight,
+    rows: NDArray[np.intp],
     labels: Sequence[str],
-    box: int,
-    shift: int,
-    allowed: NDArray[np.bool_],
     settings: TrainSettings,
     *,
-    unlabelled: NDArray[np.floating] | None = None,
+    pool: NDArray[np.intp] | None = None,
+    weights: Path | None = None,
     schedule: Schedule | None = None,
     resume_path: Path | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Pair:
-    """Train teacher and student together on labelled boxes.
+    """Train teacher and student together on labelled particles.
 
     Parameters
     ----------
-    boxes : (N, S, S, S)
-    labels : N class names
-    box : int, voxels
-        What the networks see, S - 2 * shift.
-    shift : int, voxels
-    allowed : (N, 4) bool
-        Views of each particle that its tomogram's tilt range allows.
+    sight : Sight
+    rows : (n,) int
+        The labelled particles, rows of the store.
+    labels : n class names
     settings : TrainSettings
+    pool : (m,) int, optional
+        Particles that may be learnt from without a label; default: all of the store.
+    weights : Path, optional
+        Start from these instead of the shipped ones.
     """
     classes = check_trainable(dict(enumerate(labels)))  # type: ignore[arg-type]
-    number = {name: at for at, name in enumerate(classes)}
+    targets = np.searchsorted(classes, np.asarray(labels, dtype=str))
+    if pool is None:
+        pool = np.arange(len(sight))
+    pool = np.setdiff1d(pool, rows)
+    geometry = sight.store.geometry
     with torch.random.fork_rng(devices=[]):
         # Teacher and student must not start alike: an identical pair agrees on everything.
         torch.manual_seed(2 * settings.seed)
-        teacher = build(settings.network, len(classes), box)
+        teacher = build(settings.network, len(classes), geometry.network_box)
         torch.manual_seed(2 * settings.seed + 1)
-        student = build(settings.student, len(classes), box)
-    targets = np.array([number[name] for name in labels])
-    seen = allowed if settings.views else None
+        student = build(settings.student, len(classes), geometry.network_box)
+    everyone = np.concatenate([rows, pool])
+    for network in (teacher, student):
+        if isinstance(network, Shape | ShapeLinear):
+            network.standard.settle(torch.from_numpy(sight.invariants[everyone]))
+    settled: dict[str, Settled] = {}
     if starts_pretrained(settings):
-        start_from_weights(teacher)
-        start_head(teacher, boxes, targets, views=seen, device=settings.device)
-        # The student learns from the teacher alone: from what the teacher calls these particles.
-        start_from_weights(student)
-        called, _ = predict(teacher, boxes, views=seen, device=settings.device)
-        start_head(student, boxes, called.argmax(1), views=seen, device=settings.device)
+        settled = _settle_pair(teacher, student, sight, rows, targets, pool, settings, weights)
+    unlabelled = None
+    if settings.transfer_on != "labelled":
+        sample = np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE]
+        unlabelled = sight.show(np.sort(sample), teacher, student)
     history = fit(
         teacher,
         student,
-        boxes,
+        sight.show(rows, teacher, student),
         targets,
-        views=seen,
-        shift=shift,
+        views=sight.allowed[rows] if settings.views else None,
+        shift=geometry.shift,
         transfer=_transfer(settings),
         schedule=schedule or schedule_for(settings),
         unlabelled=unlabelled,
@@ -174,14 +201,69 @@ def train_pair(
         resume_path=resume_path,
         progress=progress,
     )
-    return Pair(teacher, student, classes, history)
+    return Pair(teacher, student, classes, history, settled)
+
+
+def _settle_pair(
+    teacher: Network,
+    student: Network,
+    sight: Sight,
+    rows: NDArray[np.intp],
+    targets: NDArray[np.intp],
+    pool: NDArray[np.intp],
+    settings: TrainSettings,
+    weights: Path | None,
+) -> dict[str, Settled]:
+    """Start from shipped weights, with heads in closed form.
+
+    The student learns from the teacher alone: from what the teacher calls the labelled particles.
+    """
+    for network in (teacher, student):
+        start_from_weights(network, weights)
+    points, told = _embedded(teacher, sight, rows, pool, settings)
+    settled = settle_head(teacher, points, told, targets, seed=settings.seed)
+    for way, found in settled.items():
+        log.info("%s: cross-validated accuracy %.3f", way, found.accuracy)
+    taken = next(iter(settled.values()))
+    called = (points[told] @ taken.weight.T + taken.bias).argmax(1)
+    points, told = _embedded(student, sight, rows, pool[:0], settings)
+    settle_head(student, points, told, called, seed=settings.seed)
+    return settled
+
+
+def unlearned_embedding(
+    sight: Sight, settings: TrainSettings, weights: Path | None = None
+) -> NDArray[np.float32]:
+    """What tells particles apart before any label: (N, D).
+
+    The shipped weights' embedding where rounds start from them, else the invariants.
+    """
+    if settings.start == "scratch" or not has_weights("shape-thin"):
+        return sight.invariants
+    network = build("shape-thin", 2, sight.store.geometry.network_box)
+    assert isinstance(network, Shape)
+    network.standard.settle(torch.from_numpy(sight.invariants))
+    start_from_weights(network, weights)
+    return predict(network, sight.invariants, device=settings.device)[1]
+
+
+def _embedded(
+    network: Network,
+    sight: Sight,
+    rows: NDArray[np.intp],
+    pool: NDArray[np.intp],
+    settings: TrainSettings,
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Embedding of the labelled particles and, where it costs little, of the pool behind them."""
+    seen = rows if network.sees == "boxes" else np.concatenate([rows, pool])
+    allowed = sight.allowed[seen] if settings.views else None
+    _, points = predict(network, sight.show(seen, network), views=allowed, device=settings.device)
+    return points, np.arange(len(rows))
 
 
 def predict_pair(
     pair: Pair,
-    ids: NDArray[np.str_],
-    blocks: Callable[[], Iterator[NDArray[np.floating]]],
-    allowed: NDArray[np.bool_],
+    sight: Sight,
     settings: TrainSettings,
     *,
     needs: Sequence[str] = (),
@@ -191,36 +273,26 @@ def predict_pair(
 
     Parameters
     ----------
-    blocks : callable () -> iterator of (n, S, S, S)
-        All boxes in the order of ``ids``; called once a network.
     needs : sequence of str
         Beyond teacher and student: ``"dropout"``.
     """
-    seen = allowed if settings.views else None
+    seen = sight.allowed if settings.views else None
     teacher, embedding = predict(
-        pair.teacher, blocks(), views=seen, device=settings.device, progress=progress
+        pair.teacher,
+        sight.blocks(pair.teacher),
+        views=seen,
+        device=settings.device,
+        progress=progress,
     )
-    student, _ = predict(pair.student, blocks(), views=seen, device=settings.device)
+    student, _ = predict(
+        pair.student, sight.blocks(pair.student), views=seen, device=settings.device
+    )
     probabilities = {"teacher": teacher, "student": student}
     if "dropout" in needs:
         probabilities["dropout"] = predict_dropout(
-            pair.teacher, blocks(), seed=settings.seed, device=settings.device
+            pair.teacher, sight.blocks(pair.teacher), seed=settings.seed, device=settings.device
         )
-    return Predictions(ids, pair.classes, probabilities, embedding)
-
-
-def views_of(index: Index, tomogram: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Views that each particle's tomogram allows: (N, 4) bool."""
-    facts = index.tomograms.astype(str).set_index("rlnTomoName").to_dict("index")
-    allowed = {
-        name: views(
-            (float(row["cryoalTiltMin"]), float(row["cryoalTiltMax"])), row["cryoalTiltAxis"]
-        )
-        for name, row in facts.items()
-    }
-    if not len(tomogram):
-        return np.zeros((0, 4), dtype=bool)
-    return np.stack([allowed[name] for name in tomogram])
+    return Predictions(sight.store.ids, pair.classes, probabilities, embedding)
 
 
 def save_pair(pair: Pair, teacher: Path, student: Path, store: SubtomogramStore) -> None:

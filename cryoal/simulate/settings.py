@@ -1,6 +1,5 @@
 """What a simulation may be asked for, and what it takes over from a project."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,32 +7,43 @@ from typing import Any
 import numpy as np
 
 from cryoal.core.errors import CryoalError
+from cryoal.io.star import read_star
 from cryoal.simulate.ctf import CTF_STATES
 from cryoal.simulate.density import Density, load_templates, phantoms
 from cryoal.simulate.picks import PICKERS
 from cryoal.simulate.scene import margin_for
 
+#: See ``simulate.write.simulate``.
+METHODS = ("volume", "projections")
+
 
 def settings_like(project: Path) -> dict[str, Any]:
-    """What a project's cryoal.toml says of voxel_size, diameter, contrast and tilt_range.
+    """What a project was extracted with: voxel_size, diameter, tilt_range, contrast.
 
-    Keys that it does not set, or sets to "auto", are absent.
+    The tilt range and the contrast are those of most of its tomograms.
 
     Raises
     ------
     CryoalError
-        There is no such project, or its cryoal.toml is not TOML.
+        There is no such project, or nothing was extracted in it yet.
     """
-    path = project / "cryoal.toml"
-    try:
-        settings = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as problem:
+    path = project / "subtomograms" / "index.star"
+    if not path.exists():
         raise CryoalError(
-            f"{path}: cannot be read ({problem}); --like takes the folder of a cryoal project"
-        ) from problem
-    everything = settings | settings.get("extract", {})
-    wanted = ("voxel_size", "diameter", "contrast", "tilt_range")
-    return {key: everything[key] for key in wanted if everything.get(key, "auto") != "auto"}
+            f"{path}: is not there; --like takes the folder of a project after cryoal extract"
+        )
+    blocks = read_star(path)
+    facts, tomograms = blocks["extraction"].iloc[0], blocks["tomograms"]
+    taken: dict[str, Any] = {
+        "voxel_size": float(facts["cryoalVoxelSize"]),
+        "diameter": float(facts["cryoalDiameter"]),
+    }
+    if len(tomograms):
+        tilts = tomograms[["cryoalTiltMin", "cryoalTiltMax"]].astype(float)
+        low, high = tilts.value_counts().index[0]
+        taken["tilt_range"] = (float(low), float(high))
+        taken["contrast"] = str(tomograms["cryoalContrast"].value_counts().index[0])
+    return taken
 
 
 def check_settings(
@@ -48,6 +58,7 @@ def check_settings(
     tilt_range: tuple[float, float],
     contrast: str,
     ctf_state: str,
+    method: str,
 ) -> None:
     """Refuse settings that cannot be, with a CryoalError that says what can."""
     wrong = [
@@ -64,6 +75,7 @@ def check_settings(
             "the usual one is -60 60",
         ),
         (contrast not in ("dark", "bright"), f"contrast is dark or bright, not {contrast!r}"),
+        (method not in METHODS, f"the method is {' or '.join(METHODS)}, not {method!r}"),
         (ctf_state not in CTF_STATES, f"the CTF is {' or '.join(CTF_STATES)}, not {ctf_state!r}"),
     ]
     for is_wrong, message in wrong:

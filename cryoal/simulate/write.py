@@ -16,6 +16,7 @@ from cryoal.core.labels import JUNK
 from cryoal.core.version import __version__
 from cryoal.io.mrc import write_volume
 from cryoal.io.tsv import write_tsv
+from cryoal.simulate.backprojection import image_by_projections
 from cryoal.simulate.ctf import Ctf
 from cryoal.simulate.density import Density
 from cryoal.simulate.files import (
@@ -81,6 +82,7 @@ def simulate(
     largest: float | None = None,
     contrast: str = "dark",
     ctf_state: str = "phase-flipped",
+    method: str = "volume",
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulationResult:
@@ -114,6 +116,9 @@ def simulate(
     contrast : "dark" or "bright"
         Of protein.
     ctf_state : "phase-flipped" or "uncorrected"
+    method : "volume" or "projections"
+        Noise, CTF and wedge in three dimensions, or a tilt series reconstructed by weighted
+        back-projection: see `cryoal.simulate.backprojection`.
     seed : int
         The same seed gives the same bytes.
     progress : callable (done, total), optional
@@ -135,6 +140,7 @@ def simulate(
         tilt_range=tilt_range,
         contrast=contrast,
         ctf_state=ctf_state,
+        method=method,
     )
     densities = choose_densities(templates, voxel_size, classes, largest)
     n_junk = round(junk * per_tomogram)
@@ -166,6 +172,7 @@ def simulate(
         "tilt_axis": "y",
         "contrast": contrast,
         "ctf_state": ctf_state,
+        "method": method,
         "seed": int(seed),
     }
     _claim(out, settings)
@@ -238,7 +245,8 @@ def _make(
     )
     scene = build_scene(densities, classes, tuple(settings["shape_zyx"]), rng, n_junk=n_junk)
     dark = settings["contrast"] == "dark"
-    imaged = image(
+    record = image_by_projections if settings["method"] == "projections" else image
+    imaged = record(
         scene,
         voxel_size,
         ctf,

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryoal.learn.discriminant import discriminant, shrunk_covariance, start_head
+from cryoal.learn.discriminant import discriminant, settle, settle_head, shrunk_covariance
+from cryoal.learn.describe import describe
 from cryoal.learn.predict import predict
 from cryoal.models.base import build
 
@@ -28,15 +30,48 @@ def test_clouds_apart_are_told_apart_from_fewer_points_than_dimensions(rng):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 1000), st.integers(-6, 6))
-def test_the_unit_of_a_descriptor_does_not_matter(seed, power):
+@given(st.integers(0, 1000), st.integers(-4, 4))
+def test_the_unit_of_a_column_does_not_matter(seed, power):
     rng = np.random.default_rng(seed)
     points, targets = clouds(rng, 20, 6, apart=1.0)
     scaled = points * np.array([10.0**power, 1, 1, 1, 1, 1])
-    before = named(points, *discriminant(points, targets, 3))
-    after = named(scaled, *discriminant(scaled, targets, 3))
+    told = np.arange(0, 60, 2)
+    before, after = (settle(p, told, targets[told], 3) for p in (points, scaled))
+    same = named(points, before.weight, before.bias) == named(scaled, after.weight, after.bias)
     # float32 weights and a floor under tiny deviations leave the odd point on the border.
-    assert (before == after).mean() > 0.95
+    assert same.mean() > 0.95
+
+
+def test_unlabelled_points_make_up_for_missing_labels(rng):
+    right = {"labels alone": [], "with the pool": []}
+    for _ in range(10):
+        points, targets = clouds(rng, 200, 20, apart=0.7)
+        told = np.concatenate([np.flatnonzero(targets == c)[:4] for c in range(3)])
+        alone = settle(points[told], np.arange(12), targets[told], 3)
+        pool = settle(points, told, targets[told], 3)
+        for name, found in (("labels alone", alone), ("with the pool", pool)):
+            right[name].append((named(points, found.weight, found.bias) == targets).mean())
+    assert np.mean(right["with the pool"]) > np.mean(right["labels alone"]) + 0.05
+
+
+def test_labels_set_aside_say_how_right_and_how_sure_it_is(rng):
+    points, targets = clouds(rng, 300, 10, apart=0.5)
+    told = rng.permutation(900)[:120]
+    found = settle(points, told, targets[told], 3)
+    logits = points @ found.weight.T + found.bias
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    rest = np.setdiff1d(np.arange(900), told)
+    accuracy = (logits.argmax(1) == targets)[rest].mean()
+    assert found.accuracy == pytest.approx(accuracy, abs=0.1)
+    assert p[rest].max(1).mean() == pytest.approx(accuracy, abs=0.1)
+
+
+def test_a_column_without_emphasis_is_left_out(rng):
+    points, targets = clouds(rng, 20, 4, apart=2.0)
+    found = settle(points, np.arange(60), targets, 3, np.array([1.0, 1, 0, 1]))
+    assert (found.weight[:, 2] == 0).all()
+    assert (found.weight[:, 0] != 0).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -53,15 +88,30 @@ def test_with_many_points_next_to_nothing_is_shrunk(rng):
     np.testing.assert_allclose(shrunk_covariance(x), x.T @ x / len(x), atol=0.05)
 
 
-@pytest.mark.parametrize("name", ["shape", "hybrid", "compact"])
-def test_a_started_head_names_what_it_was_started_on(name, rng):
+@pytest.mark.parametrize("name", ["shape", "shape-thin", "shape-linear", "compact"])
+def test_a_settled_head_names_what_it_was_settled_on(name, rng):
     boxes = rng.normal(size=(24, 16, 16, 16)).astype(np.float32)
     boxes[:12, 5:11, 5:11, 5:11] += 2
     targets = np.repeat([0, 1], 12)
     network = build(name, 2, 16)
-    start_head(network, boxes, targets, device="cpu")
+    if network.sees == "invariants":
+        network.standard.settle(torch.from_numpy(describe([boxes], 16, device="cpu")))
+    _, points = predict(network, boxes, device="cpu")
+    settled = settle_head(network, points, np.arange(24), targets)
+    assert set(settled) == set(network.emphases())
     probabilities, _ = predict(network, boxes, device="cpu")
     assert (probabilities.argmax(1) == targets).all()
+
+
+def test_labels_choose_the_columns_that_serve_them(rng):
+    network = build("shape", 3, 16)
+    learnt = network.head.in_features - network.standard.mean.numel()
+    points = rng.normal(size=(90, network.head.in_features))
+    targets = np.repeat([0, 1, 2], 30)
+    points[:, learnt : learnt + 3] += 3 * np.eye(3)[targets]
+    points[:, :learnt] *= 5  # loud, and of no use
+    assert next(iter(settle_head(network, points, np.arange(90), targets))) == "invariants"
+    assert (network.head.weight[:, :learnt] == 0).all()
 
 
 def test_a_class_without_points_is_allowed(rng):

@@ -13,6 +13,7 @@ from cryoal.io.mrc import read_header
 from cryoal.io.star import read_star
 from cryoal.io.tomograms import read_tomograms
 from cryoal.io.tsv import read_tsv
+from cryoal.project.project import Project
 from cryoal.simulate.settings import settings_like
 from cryoal.simulate.write import deal_classes, simulate
 
@@ -166,21 +167,44 @@ def test_the_command_ends_in_the_next_one(tmp_path, caplog):
     assert f"--particles {out}/particles.star --diameter 240" in caplog.text
 
 
-def test_a_project_lends_its_voxel_size_and_diameter(tmp_path):
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "cryoal.toml").write_text(
-        "format = 1\n[extract]\ndiameter = 150.0\nvoxel_size = 12.0\ncontrast = 'auto'\n"
+def test_a_project_lends_what_it_was_extracted_with(tmp_path):
+    first = simulate(
+        tmp_path / "first",
+        tomograms=1,
+        per_tomogram=6,
+        voxel_size=12.0,
+        tilt_range=(-50.0, 44.0),
+        contrast="bright",
+        largest=157.0,
     )
-    assert settings_like(project) == {"diameter": 150.0, "voxel_size": 12.0}
+    Project.extract(
+        tmp_path / "project",
+        [first.tomograms],
+        [first.particles],
+        options={"diameter": 150.0, "contrast": "bright"},
+        workers=1,
+    )
+    like = settings_like(tmp_path / "project")
+    assert like.pop("tilt_range") == pytest.approx((-50, 44), abs=3)
+    assert like == {"diameter": 150.0, "voxel_size": 12.0, "contrast": "bright"}
     out = tmp_path / "set"
     answer = CliRunner().invoke(
-        command, [str(out), "--tomograms", "1", "--per-tomogram", "6", "--like", str(project)]
+        command,
+        [str(out), "--tomograms", "1", "--per-tomogram", "6", "--like", str(tmp_path / "project")],
     )
     assert answer.exit_code == 0, answer.output
     said = tomllib.loads((out / "simulation.toml").read_text("utf-8"))
     assert said["voxel_size"] == 12.0
-    assert said["contrast"] == "dark"
+    assert said["contrast"] == "bright"
+    assert said["tilt_range"] == pytest.approx([-50, 44], abs=3)
     assert 0 < max(said["diameters"].values()) <= 1.05 * 150
-    with pytest.raises(CryoalError, match="--like takes the folder of a cryoal project"):
+    with pytest.raises(CryoalError, match="--like takes the folder of a project"):
         settings_like(tmp_path / "nowhere")
+
+
+def test_the_method_is_written_down_and_a_wrong_one_refused(tmp_path):
+    simulate(tmp_path / "set", tomograms=1, per_tomogram=4, classes=1, method="projections")
+    said = tomllib.loads((tmp_path / "set" / "simulation.toml").read_text("utf-8"))
+    assert said["method"] == "projections"
+    with pytest.raises(CryoalError, match="volume or projections"):
+        simulate(tmp_path / "other", tomograms=1, per_tomogram=4, method="x-rays")

@@ -1,0 +1,77 @@
+"""The invariants of every particle, computed once and kept beside the subtomograms."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from cryoal.data.augment import central
+from cryoal.io.files import replacing
+from cryoal.learn.device import resolve_device
+from cryoal.models.invariants import SIZE, Invariants
+
+#: Boxes described at once: their spectra fit in a processor's cache.
+BATCH = 32
+
+#: Changes whenever ``models.invariants`` answers something else, so that no file outlives it.
+EDITION = "1"
+
+
+@torch.no_grad()
+def describe(
+    blocks: Iterable[NDArray[np.floating]],
+    box: int,
+    *,
+    device: str = "auto",
+    progress: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Invariants of boxes.
+
+    Parameters
+    ----------
+    blocks : iterable of (n, S, S, S)
+        Normalised; S is at least ``box``, the centre is seen.
+    box : int, voxels
+    device : str
+    progress : callable (particles done), optional
+
+    Returns
+    -------
+    (N, SIZE) float32
+        See ``models.invariants``.
+    """
+    where = resolve_device(device)
+    invariants = Invariants(box).to(where)
+    parts, done = [], 0
+    for block in blocks:
+        for start in range(0, len(block), BATCH):
+            boxes = torch.as_tensor(np.asarray(block[start : start + BATCH])).to(where)
+            parts.append(invariants(central(boxes, box)).cpu().numpy())
+            done += len(boxes)
+            if progress is not None:
+                progress(done)
+    return np.concatenate(parts) if parts else np.zeros((0, SIZE), dtype=np.float32)
+
+
+def read_invariants(path: Path, made_from: str) -> NDArray[np.float32] | None:
+    """What ``write_invariants`` kept of these very boxes; None where there is no such file."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if (file.metadata() or {}).get("made_from") != f"{EDITION} {made_from}":
+                return None
+            points: NDArray[np.float32] = file.get_tensor("invariants")
+    except (SafetensorError, OSError):
+        return None  # it is made again
+    return points
+
+
+def write_invariants(path: Path, points: NDArray[np.float32], made_from: str) -> None:
+    """Keep invariants (N, SIZE) with the digest of the boxes they were made from."""
+    with replacing(path, "wb") as file:
+        file.write(to_bytes({"invariants": points}, {"made_from": f"{EDITION} {made_from}"}))

@@ -1,0 +1,101 @@
+"""Spherical-harmonic spectra of boxes: shape on shells, in numbers that no rotation changes."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import sph_harm_y
+from torch import Tensor, nn
+
+#: Voxels: the smallest shell, the distance of the shells, and half the width of each.
+FIRST, SHELL = 1.5, 2.0
+#: Shells of the largest box.
+SHELLS = 11
+#: The highest degree; a shell holds no more detail than twice its radius.
+DEGREES = 6
+#: Each shell is compared with itself and with this many beyond it.
+BEYOND = 2
+#: Voxels along (z, y, x): the spectra are averaged over these places of the centre, since picks
+#: are seldom centred to better than a voxel.
+CENTRES = ((0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
+
+_RADII = FIRST + SHELL * np.arange(SHELLS)
+#: Where a pair of shells has a degree: (BEYOND + 1, SHELLS, DEGREES + 1).
+_KEPT = np.zeros((BEYOND + 1, SHELLS, DEGREES + 1), dtype=bool)
+for _d in range(BEYOND + 1):
+    _KEPT[_d, : SHELLS - _d] = np.arange(DEGREES + 1) <= 2 * _RADII[: SHELLS - _d, None]
+
+
+class Harmonics(nn.Module):
+    """How strongly each degree of spherical harmonics is there, shell by shell and between shells.
+
+    The density on a shell is expanded in real spherical harmonics; the sum over the orders of
+    one degree of the product of two shells' coefficients does not change when the particle turns
+    (Kazhdan, Funkhouser and Rusinkiewicz, Symp. Geometry Processing 2003). Square roots are
+    taken, with the sign kept, so that noise counts alike in strong and weak ones. The missing
+    wedge is not turned with the particle and leaves a trace in all of them.
+
+    Nothing here is learnt. Every box gives the same list; shells that it does not hold give 0.
+
+    Parameters
+    ----------
+    box : int, voxels
+        At most 2 * (FIRST + SHELL * SHELLS).
+    """
+
+    SIZE = int(_KEPT.sum())
+    orders: Tensor
+    kept: Tensor
+
+    def __init__(self, box: int) -> None:
+        super().__init__()
+        held = _RADII[box // 2 - SHELL / 2 > _RADII]
+        degree = np.repeat(np.arange(DEGREES + 1), 2 * np.arange(DEGREES + 1) + 1)
+        for number, (voxels, values) in enumerate(_shells(box, held)):
+            self.register_buffer(f"voxels{number}", torch.from_numpy(voxels), persistent=False)
+            self.register_buffer(f"values{number}", torch.from_numpy(values), persistent=False)
+        self.n_shells = len(held)
+        orders = nn.functional.one_hot(torch.from_numpy(degree)).float()
+        self.register_buffer("orders", orders / orders.sum(0), persistent=False)
+        kept = torch.from_numpy(np.flatnonzero(_KEPT))
+        self.register_buffer("kept", kept, persistent=False)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, box, box, box) -> (B, SIZE) float32."""
+        return torch.stack([self._spectra(torch.roll(x, c, (1, 2, 3))) for c in CENTRES]).mean(0)
+
+    def _spectra(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1).T.contiguous()  # voxels of a shell are gathered as whole rows
+        shells = [
+            (self.get_buffer(f"values{k}") @ flat[self.get_buffer(f"voxels{k}")]).T
+            for k in range(self.n_shells)
+        ]
+        # (B, shells, orders of all degrees), with zeros for the shells that are not held
+        a = nn.functional.pad(torch.stack(shells, dim=1), (0, 0, 0, SHELLS + BEYOND - len(shells)))
+        products = [a[:, :SHELLS] * a[:, d : SHELLS + d] for d in range(BEYOND + 1)]
+        spectra = (torch.stack(products, dim=1) @ self.orders).flatten(1)[:, self.kept]
+        return spectra.sign() * spectra.abs().sqrt()
+
+
+def _shells(
+    box: int, radii: NDArray[np.floating]
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Of each shell the voxels, and the real spherical harmonics there: (V,) and (orders, V)."""
+    axis = np.arange(box) - box // 2
+    z, y, x = (a.ravel() for a in np.meshgrid(axis, axis, axis, indexing="ij"))
+    r = np.sqrt(z**2 + y**2 + x**2)
+    polar = np.arccos(np.divide(z, r, out=np.ones_like(r), where=r > 0))
+    azimuth = np.arctan2(y, x)
+    shells = []
+    for radius in radii:
+        weight = 1 - np.abs(r - radius) / SHELL
+        voxels = np.flatnonzero(weight > 0)
+        weight = weight[voxels] / np.sqrt((weight[voxels] ** 2).sum())
+        columns = []
+        for degree in range(DEGREES + 1):
+            for order in range(-degree, degree + 1):
+                value = sph_harm_y(degree, abs(order), polar[voxels], azimuth[voxels])
+                part = value.imag if order < 0 else value.real
+                columns.append(weight * part * np.sqrt(4 * np.pi * (1 if order == 0 else 2)))
+        shells.append((voxels, np.stack(columns).astype(np.float32)))
+    return shells
