@@ -1,13 +1,9 @@
 """What a particle file holds before its tomograms are known, and the formats that read it."""
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -18,8 +14,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.registry import Registry
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.paths import is_star
-from cryoal.io.star import Blocks, parse_star, read_text
+from cryoal.io.content import Content
 
 #: What a coordinate can count, see ``docs/guide/formats.md``.
 UNITS = ("voxel", "unbinned_pixel", "angstrom", "centred_angstrom", "fraction", "output_pixel")
@@ -31,78 +26,6 @@ SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax", "ptmLCCmax", "score")
 
 class NotParticlesError(CryoalError):
     """A file whose writer is known, and which holds no positions."""
-
-
-@dataclass(frozen=True)
-class Content:
-    """A file that is looked at, read at most once."""
-
-    path: Path
-
-    @cached_property
-    def blocks(self) -> Blocks:
-        """Its tables if it is a STAR file, else none."""
-        return parse_star(self.text, self.path) if is_star(self.path) else {}
-
-    @cached_property
-    def text(self) -> str:
-        """Its text."""
-        return read_text(self.path)
-
-    @cached_property
-    def head(self) -> bytes:
-        """Its first bytes."""
-        with self.path.open("rb") as file:
-            return file.read(2048)
-
-    @property
-    def start(self) -> bytes:
-        """Its first bytes after a byte order mark and white space."""
-        return self.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-
-    @cached_property
-    def xml_root(self) -> str:
-        """Name of the outermost element of an XML file, else nothing."""
-        head = self.head
-        for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-            if head.startswith(mark):
-                head = head.decode(encoding, errors="ignore").encode()
-        head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if head[:1] != b"<":
-            return ""
-        plain = re.sub(rb"<!--.*?-->|<\?.*?\?>", b"", head, flags=re.DOTALL)
-        found = re.match(rb"\s*<([A-Za-z_][\w.-]*)", plain)
-        return found.group(1).decode() if found else ""
-
-    def xml(self) -> ElementTree.Element:
-        """Outermost element of an XML file.
-
-        Raises
-        ------
-        CryoalError
-            Not well-formed; names the line.
-        """
-        try:
-            return ElementTree.fromstring(self.path.read_bytes())
-        except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as problem:
-            raise CryoalError(
-                f"{self.path}: not whole XML ({problem}); was the program that wrote it cut off?"
-            ) from None
-
-    def json(self) -> Any:
-        """Object of a JSON file.
-
-        Raises
-        ------
-        CryoalError
-            Not JSON; names the line.
-        """
-        try:
-            return json.loads(self.text)
-        except (ValueError, RecursionError) as problem:
-            raise CryoalError(
-                f"{self.path}: not whole JSON ({problem}); was the program that wrote it cut off?"
-            ) from None
 
 
 @dataclass(frozen=True)

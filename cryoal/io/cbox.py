@@ -8,7 +8,8 @@ wide, as TomoTwin's writer has it.
 import numpy as np
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content, Format, Picks, formats, numbers
+from cryoal.io.base import Format, Picks, formats, numbers
+from cryoal.io.content import Content
 from cryoal.io.relion_star import rewrite_star
 
 _BLOCK = "cryolo"

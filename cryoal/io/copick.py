@@ -20,7 +20,8 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, Format, Picks, formats, numbers, rotations, scores_of
+from cryoal.io.base import Format, Picks, formats, numbers, rotations, scores_of
+from cryoal.io.content import Content
 from cryoal.io.files import replacing
 
 

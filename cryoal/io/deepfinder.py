@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content, Format, Picks, formats, numbers, scores_of
+from cryoal.io.base import Format, Picks, formats, numbers, scores_of
+from cryoal.io.content import Content
 from cryoal.io.numbering import numbered_tomograms
 
 _PLACE = ["x", "y", "z"]

@@ -20,8 +20,9 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import quiet_euler, reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, Format, Picks, formats, numbers
+from cryoal.io.base import Format, Picks, formats, numbers
 from cryoal.io.classes import class_numbers
+from cryoal.io.content import Content
 from cryoal.io.files import replacing
 from cryoal.io.numbering import number_names, numbered_tomograms, write_map
 

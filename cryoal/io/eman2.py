@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content, Format, NotParticlesError, Picks, formats, numbers
+from cryoal.io.base import Format, NotParticlesError, Picks, formats, numbers
+from cryoal.io.content import Content
 
 _FIELDS = ("x", "y", "z", "method", "score", "class")
 _MARKS = (b'"boxes_3d"', b'"class_list"', b'"apix_unbin"', b'"tlt_params"', b'"ali_loss"',

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content, Format, NotParticlesError, Picks, formats
+from cryoal.io.base import Format, NotParticlesError, Picks, formats
+from cryoal.io.content import Content
 
 _ID = b"IMODV1."
 _HEADER, _OBJECT, _POINT = 240, 176, 12

@@ -8,21 +8,19 @@ from typing import Any
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, NotParticlesError, formats, recognised
+from cryoal.io.base import NotParticlesError, formats, recognised
+from cryoal.io.content import Content
 from cryoal.io.inspect_particles import about_particles, placed_facts
+from cryoal.io.inspect_tomograms import about_other_star, about_volume
 from cryoal.io.listing import Listed, open_list
-from cryoal.io.paths import is_star, resolve
-from cryoal.io.places import tomogram_name, voxel_size_in_path
+from cryoal.io.paths import is_star
 from cryoal.io.relion_columns import nearest_dialect
 from cryoal.io.star import BrokenStarError
 from cryoal.io.tilts import tilt_series
-from cryoal.io.tomograms import read_tomograms, tomogram_rows
-from cryoal.io.volumes import ENDINGS, is_remote, is_zarr, read_header
-from cryoal.io.voxel_size import believable, resolve_voxel_size
+from cryoal.io.volumes import ENDINGS, is_remote, is_zarr
 
 KINDS = ("particles", "tomogram", "tomogram_set", "optimisation_set", "tilt_series", "stack",
          "project", "unknown")  # fmt: skip
-_TILT_STACKS = (".st", ".ali", ".preali")
 
 
 @dataclass
@@ -152,14 +150,14 @@ def is_one(folder: Path) -> bool:
 def _look(found: Look, unit: str | None) -> None:
     facts = found.facts
     if is_remote(found.path):
-        _look_at_volume(found.path, facts)
+        about_volume(found.path, facts)
         return
     path = Path(found.path)
     if not path.exists():
         raise CryoalError(f"{path}: no such file; the current folder is {Path.cwd()}")
     if path.is_dir():
         if is_zarr(path):
-            _look_at_volume(path, facts)
+            about_volume(path, facts)
         elif (path / "cryoal.toml").exists():
             facts["kind"] = "project"
         else:
@@ -171,7 +169,7 @@ def _look(found: Look, unit: str | None) -> None:
             f"{path}: a MATLAB file (emClarity and others), which is not read here; write its "
             "particles as a Dynamo table, a motive list or text with x y z"
         )
-    if content.head and content.blocks and _look_at_other_star(content, facts):
+    if content.head and content.blocks and about_other_star(content, facts):
         return
     series = tilt_series(content) if content.head else None
     if series is not None:
@@ -184,7 +182,7 @@ def _look(found: Look, unit: str | None) -> None:
         by_name = path.name.lower().endswith(ENDINGS) and not is_star(path)
         if b"\0" not in content.head and not by_name:
             raise
-        _look_at_volume(path, facts)  # or an error that says what it is
+        about_volume(path, facts)  # or an error that says what it is
         return
     facts["kind"] = "particles"
     facts["dialect"] = form.name
@@ -197,85 +195,13 @@ def _name_what_is_left(found: Look, problem: BrokenStarError) -> None:
     content = Content(Path(found.path))
     content.__dict__["blocks"] = problem.blocks  # what the cached property would hold
     try:
-        if _look_at_other_star(content, found.facts):
+        if about_other_star(content, found.facts):
             return
         found.facts["dialect"] = recognised(content).name
     except CryoalError:
         found.facts["dialect"] = nearest_dialect(problem.blocks)
     if found.facts["dialect"]:
         found.facts["kind"] = "particles"
-
-
-def _look_at_volume(path: Path | str, facts: dict[str, Any]) -> None:
-    header = read_header(path)
-    facts["shape"] = list(header.shape)
-    facts["dtype"] = header.dtype.name
-    facts["problems"] += header.remarks
-    name = Path(path).suffix.lower()
-    claims = {"its name": voxel_size_in_path(str(path)), "its header": header.voxel_size or None}
-    facts["voxel_sizes"] = {place: size for place, size in claims.items() if size}
-    if name in _TILT_STACKS:
-        facts["kind"] = "tilt_series"
-    elif header.volumes > 1 or name == ".mrcs":
-        facts["kind"] = "stack"
-        facts["n_particles"] = header.volumes if header.volumes > 1 else header.shape[0]
-    elif header.shape[0] == 1:
-        raise CryoalError(f"{path}: a single image (Z is 1); a tomogram is a volume")
-    else:
-        facts["kind"] = "tomogram"
-        facts["tomograms"] = [tomogram_name(path)]
-    if not header.cubic:
-        facts["problems"].append("its voxels are not cubes by the header")
-    if header.voxel_size and not believable(header.voxel_size):
-        facts["problems"].append(
-            f"its header says {header.voxel_size:g} A, which programs write without measuring"
-        )
-    sizes = [size for size in (claims["its name"],) if size]
-    sizes += [header.voxel_size] if believable(header.voxel_size) else []
-    if len(sizes) > 1:
-        facts["voxel_sizes_agree"] = abs(sizes[0] - sizes[1]) <= 0.01 * sizes[0]
-    named = {"its name": claims["its name"]}
-    facts["voxel_size"] = resolve_voxel_size(named, header.voxel_size, str(path), None)
-
-
-def _look_at_other_star(content: Content, facts: dict[str, Any]) -> bool:
-    """Describe a STAR file that lists no particles; False if it may."""
-    for block in content.blocks.values():
-        named = [c for c in ("rlnTomoParticlesFile", "rlnTomoTomogramsFile") if c in block]
-        if named:
-            facts["kind"] = "optimisation_set"
-            for column in named:
-                file = str(block[column].iloc[0]) if len(block) else ""
-                facts[column] = file
-                if resolve(file, content.path) is None:
-                    facts["problems"].append(f"{column} names {file}, which is not there")
-            return True
-    series = tilt_series(content)
-    if series is not None:
-        facts["kind"] = "tilt_series"
-        facts.update(series)
-        return True
-    try:
-        rows = tomogram_rows(content.blocks, content.path)
-    except CryoalError:
-        return False
-    facts["kind"] = "tomogram_set"
-    facts["tomograms"] = [row["rlnTomoName"] for row in rows]
-    if not rows:
-        raise CryoalError(f"{content.path}: it lists no tomograms")
-    try:
-        found = read_tomograms([content.path])
-    except CryoalError as problem:
-        facts["problems"].append(str(problem))
-        found = read_tomograms([content.path], need_volumes=False)
-    sizes = {name: tomogram.voxel_size for name, tomogram in found.items()}
-    one = len({round(size, 4) for size in sizes.values()}) == 1
-    facts["voxel_size"] = next(iter(sizes.values())) if one else None
-    facts["voxel_sizes_agree"] = one
-    if not one:
-        facts["voxel_sizes"] = sizes
-    facts["shapes"] = {name: list(tomogram.shape) for name, tomogram in found.items()}
-    return True
 
 
 def dialects() -> list[str]:

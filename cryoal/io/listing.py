@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import UNITS, Content, Format, Picks, recognised
+from cryoal.io.base import UNITS, Format, Picks, recognised
+from cryoal.io.content import Content
 from cryoal.io.names import NameMatch, match_file, match_names
 from cryoal.io.numbering import map_of, match_numbers
 from cryoal.io.paths import follow

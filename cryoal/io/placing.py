@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import RELION_CENTRES, relion_uncentred, reverse_axes
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import UNITS, Content, Format, Picks
+from cryoal.io.base import UNITS, Format, Picks
+from cryoal.io.content import Content
 from cryoal.io.tomograms import number, unbinned_size
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content, Format, NotParticlesError, Picks, formats, numbers
+from cryoal.io.base import Format, NotParticlesError, Picks, formats, numbers
+from cryoal.io.content import Content
 
 _PLACE = ["PickPositionX", "PickPositionY", "PickPositionZ"]
 _SHIFT = ["ShiftX", "ShiftY", "ShiftZ"]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_matrix, relion_rotation
 from cryoal.core.particles import ParticleSet
-from cryoal.io.base import Content, Picks, numbers, scores_of, unique_ids
+from cryoal.io.base import Picks, numbers, scores_of, unique_ids
+from cryoal.io.content import Content
 from cryoal.io.relion_columns import (
     ANGLES,
     CENTRED,

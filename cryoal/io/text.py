@@ -21,7 +21,6 @@ from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.axes import axes, names_axis
 from cryoal.io.base import (
-    Content,
     Format,
     Picks,
     formats,
@@ -32,6 +31,7 @@ from cryoal.io.base import (
     unique_ids,
     within_one,
 )
+from cryoal.io.content import Content
 from cryoal.io.dialects import STAR_DIALECTS
 from cryoal.io.files import replacing
 from cryoal.io.numbering import numbered_tomograms
@@ -178,8 +178,9 @@ def _picks(
     names = {str(c).lower(): str(c) for c in table.columns}
     tomogram = next((names[n] for n in _TOMOGRAM if n in names), None)
     named = None if tomogram is None else np.asarray(table[tomogram], dtype=str)
-    numbered = tomogram is not None and tomogram.lower() in _NUMBERED
-    if numbered and all(map(is_number, table[tomogram])):
+    numbered = False
+    by_number = tomogram is not None and tomogram.lower() in _NUMBERED
+    if tomogram is not None and by_number and all(map(is_number, table[tomogram])):
         named, numbered = numbered_tomograms(numbers(table, [tomogram], path)[:, 0], path)
     shifted = all(c in table for c in _SHIFTS)
     # SHREC's angles are of another convention, which its lists do not state.

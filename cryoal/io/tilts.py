@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content
+from cryoal.io.content import Content
 from cryoal.io.names import file_stem
 from cryoal.io.tomograms import TILT_COLUMNS
 

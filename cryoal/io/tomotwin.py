@@ -8,7 +8,8 @@ Voxels of the embedded tomogram, from 0.
 from dataclasses import replace
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.base import Content, Format, NotParticlesError, Picks, formats
+from cryoal.io.base import Format, NotParticlesError, Picks, formats
+from cryoal.io.content import Content
 from cryoal.io.relion_columns import CORNER
 from cryoal.io.relion_star import read_relion, rewrite_star
 

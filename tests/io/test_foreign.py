@@ -7,7 +7,8 @@ import pytest
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, recognised
+from cryoal.io.base import recognised
+from cryoal.io.content import Content
 from cryoal.io.particles import read_particles, write_particles
 
 TOMOGRAMS = {"CCDC147C_001": Tomogram("CCDC147C_001", (400, 1000, 1000), 8.2)}

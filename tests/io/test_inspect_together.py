@@ -155,7 +155,7 @@ def test_a_list_is_read_once_and_its_verdict_printed_once(testdata, monkeypatch)
     folder = testdata / "particles/relion5"
     read = []
     whole = star_module.read_text
-    for module in ("cryoal.io.base", "cryoal.io.star"):
+    for module in ("cryoal.io.content", "cryoal.io.star"):
         monkeypatch.setattr(f"{module}.read_text", lambda path: read.append(path) or whole(path))
     outcome = cryoal("inspect", folder / "particles.star", folder / "tomograms.star")
     assert outcome.code == 0

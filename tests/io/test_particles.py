@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, formats, recognised
+from cryoal.io.base import formats, recognised
+from cryoal.io.content import Content
 from cryoal.io.dialects import STAR_DIALECTS
 from cryoal.io.particles import read_all, read_particles, write_particles
 from cryoal.io.star import read_star, write_star

@@ -11,7 +11,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, recognised
+from cryoal.io.base import recognised
+from cryoal.io.content import Content
 from cryoal.io.convert import convert_file
 from cryoal.io.listing import open_list
 from cryoal.io.particles import read_particles

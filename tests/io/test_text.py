@@ -5,7 +5,8 @@ import pytest
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Content, recognised
+from cryoal.io.base import recognised
+from cryoal.io.content import Content
 from cryoal.io.particles import read_particles, write_particles
 
 TOMOGRAMS = {"TS_01": Tomogram("TS_01", (100, 200, 300), 10.0)}

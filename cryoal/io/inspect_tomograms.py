@@ -1,0 +1,94 @@
+"""What a volume says of itself, and a STAR file that lists no particles."""
+
+from pathlib import Path
+from typing import Any
+
+from cryoal.core.errors import CryoalError
+from cryoal.io.content import Content
+from cryoal.io.paths import resolve
+from cryoal.io.places import tomogram_name, voxel_size_in_path
+from cryoal.io.tilts import tilt_series
+from cryoal.io.tomograms import read_tomograms, tomogram_rows
+from cryoal.io.volumes import read_header
+from cryoal.io.voxel_size import believable, resolve_voxel_size
+
+_TILT_STACKS = (".st", ".ali", ".preali")
+
+
+def about_volume(path: Path | str, facts: dict[str, Any]) -> None:
+    """Add what a volume's header says, and each place that claims a voxel size.
+
+    Raises
+    ------
+    CryoalError
+        As opening it would.
+    """
+    header = read_header(path)
+    facts["shape"] = list(header.shape)
+    facts["dtype"] = header.dtype.name
+    facts["problems"] += header.remarks
+    name = Path(path).suffix.lower()
+    claims = {"its name": voxel_size_in_path(str(path)), "its header": header.voxel_size or None}
+    facts["voxel_sizes"] = {place: size for place, size in claims.items() if size}
+    if name in _TILT_STACKS:
+        facts["kind"] = "tilt_series"
+    elif header.volumes > 1 or name == ".mrcs":
+        facts["kind"] = "stack"
+        facts["n_particles"] = header.volumes if header.volumes > 1 else header.shape[0]
+    elif header.shape[0] == 1:
+        raise CryoalError(f"{path}: a single image (Z is 1); a tomogram is a volume")
+    else:
+        facts["kind"] = "tomogram"
+        facts["tomograms"] = [tomogram_name(path)]
+    if not header.cubic:
+        facts["problems"].append("its voxels are not cubes by the header")
+    if header.voxel_size and not believable(header.voxel_size):
+        facts["problems"].append(
+            f"its header says {header.voxel_size:g} A, which programs write without measuring"
+        )
+    sizes = [size for size in (claims["its name"],) if size]
+    sizes += [header.voxel_size] if believable(header.voxel_size) else []
+    if len(sizes) > 1:
+        facts["voxel_sizes_agree"] = abs(sizes[0] - sizes[1]) <= 0.01 * sizes[0]
+    named = {"its name": claims["its name"]}
+    facts["voxel_size"] = resolve_voxel_size(named, header.voxel_size, str(path), None)
+
+
+def about_other_star(content: Content, facts: dict[str, Any]) -> bool:
+    """Describe a STAR file that lists no particles; False if it may."""
+    for block in content.blocks.values():
+        named = [c for c in ("rlnTomoParticlesFile", "rlnTomoTomogramsFile") if c in block]
+        if named:
+            facts["kind"] = "optimisation_set"
+            for column in named:
+                file = str(block[column].iloc[0]) if len(block) else ""
+                facts[column] = file
+                if resolve(file, content.path) is None:
+                    facts["problems"].append(f"{column} names {file}, which is not there")
+            return True
+    series = tilt_series(content)
+    if series is not None:
+        facts["kind"] = "tilt_series"
+        facts.update(series)
+        return True
+    try:
+        rows = tomogram_rows(content.blocks, content.path)
+    except CryoalError:
+        return False
+    facts["kind"] = "tomogram_set"
+    facts["tomograms"] = [row["rlnTomoName"] for row in rows]
+    if not rows:
+        raise CryoalError(f"{content.path}: it lists no tomograms")
+    try:
+        found = read_tomograms([content.path])
+    except CryoalError as problem:
+        facts["problems"].append(str(problem))
+        found = read_tomograms([content.path], need_volumes=False)
+    sizes = {name: tomogram.voxel_size for name, tomogram in found.items()}
+    one = len({round(size, 4) for size in sizes.values()}) == 1
+    facts["voxel_size"] = next(iter(sizes.values())) if one else None
+    facts["voxel_sizes_agree"] = one
+    if not one:
+        facts["voxel_sizes"] = sizes
+    facts["shapes"] = {name: list(tomogram.shape) for name, tomogram in found.items()}
+    return True
