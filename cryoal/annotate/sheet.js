@@ -390,6 +390,7 @@
     settle();
     $("annotator").value = annotator;
     begin();
+    if (before !== "") toast(`These are the answers of ${annotator || "nobody yet"}; those of ${before} are kept under that name`);
   }
 
   // ---- keys ----

@@ -291,6 +291,7 @@ def test_two_people_share_a_browser_and_mix_nothing(desk):
     first = desk.download()
     sign("ben")
     assert (desk.at, desk.answered) == (0, 0)
+    assert "those of anna are kept" in desk.text("#toast")
     desk.add("b")
     desk.press("1", "u")
     second = desk.download()
