@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import click
+import rich_click as click
 
 from cryoal.cli.common import json_option, print_json, progress, say, verbosity_options
 
