@@ -118,12 +118,32 @@ def _in_lines(fact: dict[str, Any]) -> str:
     for key, value in fact.items():
         if key in ("file", "refused", "problems") or value in (None, [], {}):
             continue
-        if isinstance(value, list) and len(value) > 8:
-            value = f"{', '.join(map(str, value[:8]))}, ... ({len(value)})"
-        elif isinstance(value, list):
-            value = ", ".join(map(str, value))
+        if isinstance(value, list):
+            value = _cut([_short(item) for item in value], ", ")
         elif isinstance(value, dict):
-            value = "; ".join(f"{k}: {v}" for k, v in value.items())
-        lines.append(f"  {key.replace('_', ' '):<12} {value}")
-    lines += [f"  problem      {problem}" for problem in fact["problems"]]
+            value = _cut([f"{name}: {_short(item)}" for name, item in value.items()], "; ")
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        lines.append(f"  {key.replace('_', ' '):<12} {_short(value)}")
+    lines += [f"  {'problem':<12} {problem}" for problem in fact["problems"]]
     return "\n".join(lines)
+
+
+def _cut(parts: list[str], separator: str, most: int = 8) -> str:
+    shown = separator.join(parts[:most])
+    return shown if len(parts) <= most else f"{shown}{separator}... ({len(parts)})"
+
+
+def _short(value: Any) -> str:
+    """A value in few characters: numbers to six digits, lowest, highest and size as a range."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{axis} {_short(limits)}" for axis, limits in value.items())
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], float):
+        return f"{value[0]:.6g} to {value[1]:.6g} of {value[2]}"
+    if isinstance(value, list):
+        return (
+            " to ".join(map(_short, value)) if len(value) == 2 else " x ".join(map(_short, value))
+        )
+    return str(value)

@@ -53,6 +53,7 @@ _TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "e
 #: Columns of cryoCAT's motive lists in CSV: tomograms by number, shifts to be added.
 _NUMBERED = ("tomo_id", "tomo_num")
 _SHIFTS = ("shift_x", "shift_y", "shift_z")
+_ROTATION = ["rot", "tilt", "psi"]
 _IDS = ("cryoalId", "id")
 #: Columns by which programs that write Angstrom under plain names are known: copick's
 #: ``util/formats.py``, the submissions of the CZII challenge.
@@ -184,8 +185,9 @@ def _picks(
         named, numbered = numbered_tomograms(numbers(table, [tomogram], path)[:, 0], path)
     shifted = all(c in table for c in _SHIFTS)
     # SHREC's angles are of another convention, which its lists do not state.
-    turned = all(a in table for a in ("rot", "tilt", "psi")) and "class_name" not in table
-    angles = numbers(table, ["rot", "tilt", "psi"], path) if turned else None
+    turned = all(a in table for a in _ROTATION) and "class_name" not in table
+    bare = int((table[_ROTATION] == "").any(axis=1).sum()) if turned else 0
+    angles = numbers(table, _ROTATION, path) if turned and not bare else None
     score, score_name = scores_of(table, path)
     return Picks(
         path=path,
@@ -202,6 +204,7 @@ def _picks(
         score=score,
         score_name=score_name,
         id=unique_ids(table, _IDS),
+        remarks=(f"{bare} rows have no angles, so none are used",) if bare else (),
     )
 
 

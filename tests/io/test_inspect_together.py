@@ -218,3 +218,10 @@ def test_numbers_that_fit_no_names_ask_for_a_map(testdata):
     facts = inspect(testdata / "particles/dynamo/aligned.tbl", known)
     assert facts["unmatched"] == {"1": 304, "2": 195} or sum(facts["unmatched"].values()) == 499
     assert facts["refused"] is None
+
+
+def test_people_read_ranges_beside_the_volumes_size(testdata):
+    folder = testdata / "particles/relion5"
+    outcome = cryoal("inspect", folder / "particles.star", folder / "tomograms.star")
+    assert "TS_01: x 29.84 to 488.45 of 540, y 40.29 to 477.99 of 540" in outcome.stdout
+    assert "shapes       TS_01: 270 x 540 x 540" in outcome.stdout
