@@ -389,8 +389,9 @@
     });
     settle();
     $("annotator").value = annotator;
+    if (before === "") { go(here); return; }
     begin();
-    if (before !== "") toast(`These are the answers of ${annotator || "nobody yet"}; those of ${before} are kept under that name`);
+    toast(`These are the answers of ${annotator || "nobody yet"}; those of ${before} are kept under that name`);
   }
 
   // ---- keys ----

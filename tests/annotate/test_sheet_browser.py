@@ -17,6 +17,7 @@ from cryoal.project.project import Project
 from cryoal.project.selecting import Queue
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+HOSTILE_ID = "TS_001<img/src=x/onerror=window.hacked=1>/"
 HOSTILE = '</script><img src=x onerror="window.hacked=1">\'"&amp;{{7*7}}'
 
 
@@ -406,12 +407,19 @@ def test_the_guess_is_hidden_until_asked_and_enter_confirms_it(queued, tmp_path,
 
 def test_names_that_are_markup_stay_text(queued, tmp_path, browser):
     root = Path(shutil.move(queued, tmp_path / HOSTILE.replace("/", "")))
+    for name in ("particles.star", "subtomograms/index.star", "rounds/000/queries.star"):
+        text = (root / name).read_text()
+        assert "TS_001/" in text
+        (root / name).write_text(text.replace("TS_001/", HOSTILE_ID))
     project = Project(root)
     assert project.queue is not None
     project.labels.add({project.queue.ids[-1]: HOSTILE}, annotator="kim")
     with_guess(root, lambda table: table.__setitem__("cryoalPrediction", HOSTILE + "2"))
     desk = Desk(root, tmp_path, browser)
     assert desk.text("h1") == root.name
+    first = next(i for i, name in enumerate(desk.ids) if name.startswith(HOSTILE_ID))
+    desk.press(*["n"] * first)
+    assert desk.text("#name") == desk.ids[first]
     assert desk.text("#classes .label") == HOSTILE
     desk.add(HOSTILE + "3")
     desk.page.fill("#annotator", HOSTILE)
@@ -425,6 +433,7 @@ def test_names_that_are_markup_stay_text(queued, tmp_path, browser):
     desk.page.keyboard.press("Escape")
     sheet = desk.download()
     desk.label(sheet, "--annotator", "ben")
+    assert project.labels.book().answers()[desk.ids[first]] == {"ben": HOSTILE}
     said = [words["ben"] for words in project.labels.book().answers().values() if "ben" in words]
     assert sorted(said) == sorted([HOSTILE, HOSTILE + "2", HOSTILE + "3"])
     desk.profile.close()
