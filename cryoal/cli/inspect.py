@@ -1,9 +1,12 @@
 """``cryoal inspect``: what a file is, before anything is done with it."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import click
+
+log = logging.getLogger(__name__)
 
 
 @click.command("inspect")
@@ -57,7 +60,10 @@ def inspect(
                 look_in(one, known, relion_centre)
                 _placement(one, known, diameter)
         except CryoalError as why:
-            problem = why
+            if tomograms:
+                problem = why
+            else:
+                log.warning("lists were not placed in the tomograms beside them: %s", why)
     for one in found:
         click.echo(json.dumps(one.facts) if as_json else _in_lines(one.facts))
     # In a folder there may be anything; only what is damaged is worth an error.

@@ -48,7 +48,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
             dtype=str,
         )
         matrices = [point.get("transformation_") for point in points]
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise CryoalError(f"{path}: not copick picks as copick writes them ({problem!r})") from None
     if not points:
         raise CryoalError(f"{path}: no points in these copick picks")

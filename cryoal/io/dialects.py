@@ -25,6 +25,7 @@ from cryoal.io.relion_columns import (
     ORIGIN_PIXELS,
     SUBTOMOGRAM_ANGLES,
     WARP_M,
+    WARP_M_ANGLES,
     of_warp,
     particle_block,
 )
@@ -37,7 +38,7 @@ STAR_DIALECTS = ("relion3", "relion31", "relion4", "relion5", "warp", "pytom")
 _UNBINNED = "rlnTomoTiltSeriesPixelSize"
 _IMAGE_SIZES = ["rlnImagePixelSize", "rlnPixelSize", "rlnMagnification", "rlnDetectorPixelSize"]
 #: Columns that say where and how turned in one dialect and would contradict another.
-_PLACING = {*CENTRED, *CORNER, *WARP_M, *ORIGIN_ANGSTROM, *ORIGIN_PIXELS}
+_PLACING = {*CENTRED, *CORNER, *WARP_M, *WARP_M_ANGLES, *ORIGIN_ANGSTROM, *ORIGIN_PIXELS}
 
 
 def same_layout(first: ParticleSet, second: ParticleSet) -> bool:

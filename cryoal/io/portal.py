@@ -35,7 +35,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         try:
             point = json.loads(line)
             point = {**point, **{axis: str(point["location"][axis]) for axis in "xyz"}}
-        except (ValueError, KeyError, TypeError) as problem:
+        except (ValueError, KeyError, TypeError, RecursionError) as problem:
             raise CryoalError(f"{path}, line {n}: not a portal annotation ({problem!r})") from None
         points.append(point)
     kept = ["type", "x", "y", "z", "instance_id"]

@@ -20,12 +20,13 @@ WARP_M = [f"wrpCoordinate{axis}1" for axis in "XYZ"]
 ORIGIN_ANGSTROM = [f"rlnOrigin{axis}Angst" for axis in "XYZ"]
 ORIGIN_PIXELS = [f"rlnOrigin{axis}" for axis in "XYZ"]
 ANGLES = ["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]
+WARP_M_ANGLES = ["wrpAngleRot1", "wrpAngleTilt1", "wrpAnglePsi1"]
 SUBTOMOGRAM_ANGLES = ["rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi"]
 TOMOGRAM_NAMES = ("rlnTomoName", "rlnMicrographName", "wrpSourceName")
 LCC = ("rlnLCCmax", "ptmLCCmax")
 #: Columns that say where a particle lies and how it is turned.
 PLACING = frozenset({*CENTRED, *CORNER, *WARP_M, *ORIGIN_ANGSTROM, *ORIGIN_PIXELS, *ANGLES,
-                     *SUBTOMOGRAM_ANGLES, *TOMOGRAM_NAMES})  # fmt: skip
+                     *WARP_M_ANGLES, *SUBTOMOGRAM_ANGLES, *TOMOGRAM_NAMES})  # fmt: skip
 #: More voxels than a tomogram has along any side that anybody picks in.
 _LARGEST_PICKED_IN = 2048
 

@@ -25,6 +25,7 @@ from cryoal.io.relion_columns import (
     SUBTOMOGRAM_ANGLES,
     TOMOGRAM_NAMES,
     WARP_M,
+    WARP_M_ANGLES,
     dialect_of,
     image_pixel_size,
     is_flat,
@@ -61,7 +62,8 @@ def read_relion(content: Content, unit: str | None = None) -> Picks:
     unit, evidence = (unit, "given by --unit") if unit else (told, evidence)
     columns = _coordinate_columns(table, unit)
     xyz = numbers(table, columns, path)
-    angles = numbers(table, ANGLES, path) if all(c in table for c in ANGLES) else None
+    turns = next((a for a in (ANGLES, WARP_M_ANGLES) if all(c in table for c in a)), None)
+    angles = None if turns is None else numbers(table, turns, path)
     tilted = all(c in table for c in SUBTOMOGRAM_ANGLES)
     frame = numbers(table, SUBTOMOGRAM_ANGLES, path) if tilted else None
     rotation = None if angles is None else relion_rotation(angles)

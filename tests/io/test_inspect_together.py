@@ -225,3 +225,14 @@ def test_people_read_ranges_beside_the_volumes_size(testdata):
     outcome = cryoal("inspect", folder / "particles.star", folder / "tomograms.star")
     assert "TS_01: x 29.84 to 488.45 of 540, y 40.29 to 477.99 of 540" in outcome.stdout
     assert "shapes       TS_01: 270 x 540 x 540" in outcome.stdout
+
+
+def test_two_volumes_of_one_name_do_not_hide_the_list(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_volume(tmp_path / folder / "TS_01.mrc", np.zeros((8, 16, 16), np.float32), 10.0)
+    star(tmp_path / "p.star", ["TS_01"], (1, 2, 3))
+    outcome = cryoal("inspect", "--json", tmp_path)
+    assert [f["kind"] for f in objects(outcome)] == ["tomogram", "tomogram", "particles"]
+    assert "two tomograms are called 'TS_01'" in outcome.stderr
+    assert outcome.code == 0

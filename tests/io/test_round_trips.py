@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from real_files import FILES
+from scipy.spatial.transform import Rotation
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import formats
 from cryoal.io.convert import convert_file
@@ -140,3 +145,41 @@ def test_a_list_only_read_is_not_written(testdata, tmp_path):
     path = testdata / "particles/imod_mod/points.mod"
     with pytest.raises(CryoalError, match=r"imod is only read here; .*em.* can be written"):
         convert_file(path, tmp_path / "out.mod", "imod", tomograms_for(path))
+
+
+@pytest.mark.parametrize("dialect", WRITTEN)
+@given(
+    zyx=arrays(np.float64, st.tuples(st.integers(1, 6), st.just(3)), elements=st.floats(0, 5990)),
+    seed=st.integers(0, 2**32 - 1),
+    voxel_size=st.floats(0.6, 30),
+    scored=st.booleans(),
+)
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_position_and_rotation_comes_back(tmp_path, dialect, zyx, seed, voxel_size, scored):
+    """Also rotations of tilt 0, of which only the sum of two angles is determined."""
+    n = len(zyx)
+    rng = np.random.default_rng(seed)
+    tomograms = {"TS_01": Tomogram("TS_01", (6000, 6000, 6000), voxel_size)}
+    rotation = Rotation.random(n, rng=rng)
+    if seed % 2:
+        rotation = Rotation.from_euler("z", rng.uniform(-180, 180, (n, 1)), degrees=True)
+    before = ParticleSet(
+        id=np.array([f"TS_01/{i}" for i in range(n)]),
+        tomogram=np.full(n, "TS_01"),
+        position=(zyx + 1.5) * voxel_size,  # off the corner, where few points look like fractions
+        rotation=rotation,
+        score=rng.random(n) if scored else None,
+        score_name="score" if scored else "",
+    )
+    path = tmp_path / f"TS_01{suffix(dialect)}"
+    write_particles(before, path, tomograms, dialect)
+    after = read_particles([path], tomograms)
+    np.testing.assert_allclose(after.position, before.position, atol=0.01)
+    if dialect != "coords":
+        assert (after.rotation.inv() * before.rotation).magnitude().max() < 1e-4
+    if scored and dialect not in ("coords", "portal"):
+        np.testing.assert_allclose(after.score, before.score, atol=1e-6)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.geometry import relion_rotation
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.convert import convert_file
 from cryoal.io.inspect import inspect
 from cryoal.io.listing import open_list
 from cryoal.io.particles import read_particles
@@ -294,3 +296,20 @@ def test_relion_3_1_without_its_optics_block_is_known_by_its_origins(tmp_path):
     assert inspect(tmp_path / "a.star")["dialect"] == "relion31"
     found = read_particles([tmp_path / "a.star"], TOMOGRAM)
     np.testing.assert_allclose(found.position / 8, [[30, 20, 9]])
+
+
+def test_ms_species_count_angstrom_and_turn_as_relion_does(tmp_path):
+    columns = ["wrpCoordinateX1", "wrpCoordinateY1", "wrpCoordinateZ1", "wrpAngleRot1",
+               "wrpAngleTilt1", "wrpAnglePsi1", "wrpSourceName"]  # fmt: skip
+    text = "data_\nloop_\n" + "".join(f"_{c}\n" for c in columns)
+    (tmp_path / "m.star").write_text(text + "80 160 240 10 20 30 TS_01.tomostar\n")
+    found = read_particles([tmp_path / "m.star"], TOMOGRAM)
+    np.testing.assert_allclose(found.position, [[240, 160, 80]])
+    facts = inspect(tmp_path / "m.star")
+    assert (facts["dialect"], facts["unit"]) == ("warp", "angstrom")
+    expected = relion_rotation([[10, 20, 30]])
+    assert (found.rotation.inv() * expected).magnitude().max() < 1e-9
+    again = convert_file(tmp_path / "m.star", tmp_path / "r.star", "relion4", TOMOGRAM)
+    assert again.largest_change < 1e-4
+    turned = read_particles([tmp_path / "r.star"], TOMOGRAM).rotation
+    assert (turned.inv() * expected).magnitude().max() < 1e-6
