@@ -148,6 +148,14 @@ def test_the_command_says_how_large_it_is_and_what_comes_next(asked, tmp_path):
     assert path.stat().st_size < 30 * 25_000 + 50_000
 
 
+def test_particles_that_lost_their_box_are_counted(queued, tmp_path):
+    path = queued / "rounds" / "000" / "queries.star"
+    path.write_text(path.read_text().replace("TS_001/", "TS_009/", 1))
+    outcome = cryoal("sheet", queued, "-o", tmp_path / "sheet.html", "--no-context")
+    assert outcome.code == 0, outcome.stderr
+    assert "29 particles, 1 more have no box any more" in outcome.stderr
+
+
 def test_without_a_queue_there_is_nothing_to_ask(project, tmp_path):
     outcome = cryoal("sheet", project, "-o", tmp_path / "sheet.html")
     assert outcome.code == 2
