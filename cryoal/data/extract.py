@@ -12,9 +12,9 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_for_diameter, voxels_from_angstrom
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.crop import Cropper
-from cryoal.data.normalise import Shells, grey_scale, normalise
+from cryoal.data.normalise import Batch, Shells, grey_scale, normalise_in_place
 from cryoal.data.placement import FEW, UNDECIDED, Placement, check_placement
-from cryoal.io.mrc import writing_stack
+from cryoal.io.mrc import Sums, writing_stack
 
 #: The field's working scale: TomoTwin, MemBrain, octopi and easymode all take 10 A.
 WORKING_VOXEL_SIZE = 10.0
@@ -24,6 +24,9 @@ INSIDE_ENOUGH = 0.75
 
 #: Boxes under this many diameters hold too little background to normalise by.
 SMALLEST_BOX = 1.2
+
+#: Bytes of boxes that are worked on together: what a core's own cache holds.
+BATCH = 2**20
 
 #: Random shifts in training reach a tenth of the diameter, at most this many voxels: no larger
 #: than the pick error, or neighbours' picks would inherit a particle's class.
@@ -207,8 +210,9 @@ def check_fits(tomogram: Tomogram, geometry: BoxGeometry, edge: str) -> None:
 def extract_tomogram(task: Task) -> Extracted:
     """Cut, normalise and write every pick of one tomogram.
 
-    Boxes are written in the order of z, so that a memory-mapped tomogram is read once from
-    front to back.
+    Boxes are written slab by slab along z, so that a tomogram on disk is read from front to back
+    (``reading_order``), in batches that share one array. The file may still be on its way to the disk when this returns
+    (``io.files.wait_for_disk``).
 
     Raises
     ------
@@ -229,34 +233,67 @@ def extract_tomogram(task: Task) -> Extracted:
         for row in np.flatnonzero(inside < _needed(task.edge))
     ]
     rows = np.flatnonzero(inside >= _needed(task.edge))
-    rows = rows[np.argsort(centres[rows, 0], kind="stable")]
-    kept, means, stds = [], [], []
+    rows = rows[reading_order(centres[rows], volume, geometry.box * scale)]
+    box = geometry.box
+    boxes = np.empty((max(1, BATCH // (4 * box**3)), box, box, box), dtype=np.float32)
     dtype = np.float16 if task.float16 else np.float32
+    kept, looks = [], []
     # One task a process: a second BLAS thread would only take another process's core.
     with (
         threadpool_limits(1),
-        writing_stack(task.stack, geometry.box, geometry.voxel_size, dtype) as stack,
+        writing_stack(task.stack, box, geometry.voxel_size, dtype) as stack,
     ):
-        for row in rows:
-            result = normalise(cropper(centres[row]), shells, sign)
-            if result.empty:
-                reason = f"empty: {result.constant:.0%} of the box is constant or padding"
-                left_out.append((str(task.ids[row]), reason))
-                continue
-            stack.append(result.box)
-            kept.append(row)
-            means.append(result.mean)
-            stds.append(result.std)
-    if not kept:
+        for start in range(0, len(rows), len(boxes)):
+            batch = rows[start : start + len(boxes)]
+            cut = boxes[: len(batch)]
+            cropper.cut(centres[batch], cut)
+            was = normalise_in_place(cut, shells, sign)
+            full = ~was.empty
+            if full.any():
+                stack.append(cut if full.all() else cut[full], _sums(was, full))
+            kept.append(batch[full])
+            looks.append((was.mean[full], was.std[full]))
+            left_out += [
+                (str(task.ids[row]), f"empty: {constant:.0%} of the box is constant or padding")
+                for row, constant in zip(batch[~full], was.constant[~full], strict=True)
+            ]
+    ids = task.ids[np.concatenate(kept)] if kept else task.ids[:0]
+    mean, std = np.concatenate(looks, axis=1) if looks else np.zeros((2, 0))
+    if not len(ids):
         task.stack.unlink()  # an MRC file without a section is no MRC file
     deviation = scale_of_grey.std or 1.0
     return Extracted(
-        tomogram.name,
-        task.ids[kept],
-        (np.array(means) - scale_of_grey.mean) / deviation,
-        np.array(stds) / deviation,
-        left_out,
+        tomogram.name, ids, (mean - scale_of_grey.mean) / deviation, std / deviation, left_out
     )
+
+
+def _sums(batch: Batch, kept: NDArray[np.bool_]) -> Sums:
+    return Sums(
+        float(batch.low[kept].min()),
+        float(batch.high[kept].max()),
+        float(batch.total[kept].sum()),
+        float(batch.squares[kept].sum()),
+    )
+
+
+def reading_order(
+    centres: NDArray[np.float64], volume: NDArray[np.generic], depth: float
+) -> NDArray[np.intp]:
+    """Order in which boxes are cut, so that each reads what the one before has read: (n,).
+
+    Parameters
+    ----------
+    centres : (n, 3) float, zyx, voxels
+    volume : (Z, Y, X) array
+        In memory or mapped, it is read in rows along x, as deep and as wide as a box, which takes
+        half the time that boxes in the order of z take; else by z, each of its layers once.
+    depth : float, voxels
+        Of a box.
+    """
+    z, y, x = centres.T
+    if isinstance(volume, np.ndarray):
+        return np.lexsort((x, y // depth, z // depth))
+    return np.lexsort((x, y, z))
 
 
 def _needed(edge: str) -> float:

@@ -12,12 +12,17 @@ from cryoal.core.errors import CryoalError
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def replacing(path: Path, mode: str = "w", *, wait: bool = True) -> Iterator[IO[Any]]:
     """Open a file beside ``path`` that takes its name when the block ends without an error.
 
     An error of the disk names ``path``.
 
     A file that exists is therefore finished; after a kill the old one, or none, stands.
+
+    Parameters
+    ----------
+    wait : bool
+        Until the disk has it. Without, a power failure can take it; see ``wait_for_disk``.
 
     Examples
     --------
@@ -38,13 +43,20 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         with os.fdopen(descriptor, mode, **text) as file:  # type: ignore[call-overload]
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if wait:
+                os.fsync(file.fileno())
         Path(beside).replace(path)
     except BaseException as problem:
         Path(beside).unlink(missing_ok=True)
         if isinstance(problem, OSError) and problem.errno and not problem.filename:
             problem.filename = str(path)  # a full disk does not say which file it has no room for
         raise
+
+
+def wait_for_disk(path: Path) -> None:
+    """Return when a file is on the disk and would survive a power failure."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def digest_of_bytes(path: Path) -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
@@ -271,6 +271,22 @@ def _storable(array: ArrayLike) -> NDArray[Any]:
     raise ValueError(f"{dtype} has no MRC mode")
 
 
+class Sums(NamedTuple):
+    """What a header says of values: extremes, sum, and sum of squares."""
+
+    low: float
+    high: float
+    total: float
+    squares: float
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> "Sums":
+        """Sum up an array that is not empty."""
+        low, high = float(values.min()), float(values.max())
+        total = float(values.sum(dtype=np.float64))
+        return cls(low, high, total, float(np.square(values, dtype=np.float64).sum()))
+
+
 class StackWriter:
     """Appends to a volume that is being written, and keeps its statistics."""
 
@@ -282,16 +298,22 @@ class StackWriter:
         self._low, self._high = math.inf, -math.inf
         file.write(header.tobytes())
 
-    def append(self, values: ArrayLike) -> None:
-        """Write the next sections: any shape whose last axes are those of the file."""
+    def append(self, values: ArrayLike, sums: Sums | None = None) -> None:
+        """Write the next sections: any shape whose last axes are those of the file.
+
+        Parameters
+        ----------
+        sums : Sums, optional
+            Of these values, where they are known already.
+        """
         chunk = np.ascontiguousarray(values, dtype=self._dtype.newbyteorder("<"))
         self._file.write(chunk.data)
         self._count += chunk.size
         if chunk.size:
-            self._low = min(self._low, float(chunk.min()))
-            self._high = max(self._high, float(chunk.max()))
-            self._sum += float(chunk.sum(dtype=np.float64))
-            self._squares += float(np.square(chunk, dtype=np.float64).sum())
+            known = sums or Sums.of(chunk)
+            self._low, self._high = min(self._low, known.low), max(self._high, known.high)
+            self._sum += known.total
+            self._squares += known.squares
 
     def finish(self) -> None:
         """Put the depth and the statistics into the header; half a volume is a bug."""
@@ -314,7 +336,8 @@ def writing_stack(
     """Write boxes one after another into an MRC volume stack (ISPG 401).
 
     The file takes its name when the block ends, so one that exists is whole; only one box need be
-    in memory, and how many there will be need not be known.
+    in memory, and how many there will be need not be known. The disk may still be busy with it:
+    whoever needs it to survive a power failure calls ``files.wait_for_disk``.
 
     Parameters
     ----------
@@ -333,7 +356,7 @@ def writing_stack(
     (2, 4, 4, 4)
     """
     kind = np.dtype(dtype)
-    with replacing(Path(path), "wb") as file:
+    with replacing(Path(path), "wb", wait=False) as file:
         writer = StackWriter(
             file,
             _new_header((0, box, box), kind, voxel_size, box, SPACE_GROUP_OF_STACKS),

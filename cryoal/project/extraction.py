@@ -33,7 +33,7 @@ from cryoal.data.extract import (
 from cryoal.data.placement import Placement
 from cryoal.data.store import Index
 from cryoal.io.display import with_displays
-from cryoal.io.files import digest_of_volume, locked
+from cryoal.io.files import digest_of_volume, locked, wait_for_disk
 from cryoal.io.tsv import write_tsv
 from cryoal.project import inputs, journal
 from cryoal.project.layout import Layout, refuse_collisions
@@ -380,6 +380,8 @@ def cut(
     }
     for done, job in enumerate(as_completed(jobs), 1):
         task, result = jobs[job], job.result()
+        if len(result.ids):
+            wait_for_disk(task.stack)  # others are cut meanwhile
         name = task.tomogram.name
         facts = {
             "cryoalInputDigest": digest(task, options.contrast),
