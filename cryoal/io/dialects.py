@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, reverse_axes
@@ -15,6 +14,17 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.io.axes import names_axis
 from cryoal.io.base import formats
 from cryoal.io.names import file_stem, series_name, without_pixel_size
+from cryoal.io.optics import (
+    UNBINNED,
+    fold_optics,
+    grouped,
+    image_optics,
+    six_decimals,
+    stated_sizes,
+    tomo_optics,
+    unbinned_sizes,
+    voxel_sizes,
+)
 from cryoal.io.placing import centre_of
 from cryoal.io.relion_columns import (
     ANGLES,
@@ -29,13 +39,10 @@ from cryoal.io.relion_columns import (
     of_warp,
     particle_block,
 )
-from cryoal.io.relion_star import optics_rows
-from cryoal.io.tomograms import number
 
 log = logging.getLogger(__name__)
 
 STAR_DIALECTS = ("relion3", "relion31", "relion4", "relion5", "warp", "pytom")
-_UNBINNED = "rlnTomoTiltSeriesPixelSize"
 _IMAGE_SIZES = ["rlnImagePixelSize", "rlnPixelSize", "rlnMagnification", "rlnDetectorPixelSize"]
 #: Columns that say where and how turned in one dialect and would contradict another.
 _PLACING = {*CENTRED, *CORNER, *WARP_M, *WARP_M_ANGLES, *ORIGIN_ANGSTROM, *ORIGIN_PIXELS}
@@ -75,7 +82,7 @@ def as_dialect(
     table = particles.table if len(particles.table) else pd.DataFrame(index=range(len(particles)))
     elsewhere = _PLACING | _foreign_placing(particles)
     kept = table.drop(columns=[c for c in table if c in elsewhere])
-    kept, optics = _grouped(kept, particles.blocks.get("optics", pd.DataFrame()))
+    kept, optics = grouped(kept, particles.blocks.get("optics", pd.DataFrame()))
     new: dict[str, list[str]] = {}
     if dialect in ("relion4", "relion5"):
         new["rlnTomoName"] = _tomo_names(table, particles)
@@ -85,10 +92,10 @@ def as_dialect(
             optics = optics.drop(columns=[c for c in _IMAGE_SIZES if c in optics])
         # rlnLCCmax without optics would be taken for pytom-match-pick's own.
         needed = dialect == "relion4" or any(c in kept for c in LCC)
-        kept, optics = _tomo_optics(kept, optics, particles, tomograms, needed=needed)
+        kept, optics = tomo_optics(kept, optics, particles, tomograms, needed=needed)
     else:
-        kept = _fold_optics(kept, optics) if dialect != "relion31" else kept
-        spare = [*SUBTOMOGRAM_ANGLES, "rlnTomoName", _UNBINNED]
+        kept = fold_optics(kept, optics) if dialect != "relion31" else kept
+        spare = [*SUBTOMOGRAM_ANGLES, "rlnTomoName", UNBINNED]
         if dialect == "relion3":
             spare.append("rlnOpticsGroup")  # a number that refers to nothing there
         if dialect in ("warp", "pytom"):
@@ -97,7 +104,7 @@ def as_dialect(
         kept = kept.drop(columns=[c for c in spare if c in kept])
         new["rlnMicrographName"] = _micrograph_names(particles, dialect)
         if dialect == "relion31":
-            kept, optics = _image_optics(kept, optics, particles, tomograms)
+            kept, optics = image_optics(kept, optics, particles, tomograms)
         else:
             optics = pd.DataFrame()
     new |= _coordinates(particles, dialect, tomograms, kept, optics, relion_centre)
@@ -121,19 +128,6 @@ def _foreign_placing(particles: ParticleSet) -> frozenset[str]:
     if particles.dialect == "csv":
         return frozenset(str(c) for c in particles.table if names_axis(str(c)))
     return formats.get(particles.dialect).placing
-
-
-def _grouped(kept: pd.DataFrame, optics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Say the group where it goes without saying: particles of a file with one optics row."""
-    column = "rlnOpticsGroup"
-    if len(optics) != 1 or (column in kept and column in optics):
-        return kept, optics
-    group = str(optics[column].iloc[0]) if column in optics else "1"
-    return kept.assign(**{column: group}), optics.assign(**{column: group})
-
-
-def _text(values: NDArray[np.float64]) -> list[str]:
-    return [f"{value:.6f}" for value in values]
 
 
 def _tomo_names(table: pd.DataFrame, particles: ParticleSet) -> list[str]:
@@ -169,26 +163,6 @@ def _micrograph_names(particles: ParticleSet, dialect: str) -> list[str]:
     return [short[name] for name in particles.tomogram.tolist()]
 
 
-def _per_tomogram(particles: ParticleSet, value: Mapping[str, float]) -> NDArray[np.float64]:
-    return np.array([value[name] for name in particles.tomogram.tolist()], dtype=np.float64)
-
-
-def _voxel_sizes(particles: ParticleSet, tomograms: Mapping[str, Tomogram]) -> NDArray[np.float64]:
-    sizes = {name: tomograms[name].voxel_size for name in set(particles.tomogram.tolist())}
-    return _per_tomogram(particles, sizes)
-
-
-def _unbinned_sizes(
-    particles: ParticleSet, tomograms: Mapping[str, Tomogram]
-) -> NDArray[np.float64]:
-    """Unbinned pixel size of each particle's tomogram; its voxel size where no file states it."""
-    sizes = {}
-    for name in set(particles.tomogram.tolist()):
-        row = tomograms[name].columns or {}
-        sizes[name] = number(row, _UNBINNED, f"tomogram {name}") or tomograms[name].voxel_size
-    return _per_tomogram(particles, sizes)
-
-
 def _coordinates(
     particles: ParticleSet,
     dialect: str,
@@ -199,23 +173,18 @@ def _coordinates(
 ) -> dict[str, list[str]]:
     xyz = reverse_axes(particles.position)
     if dialect == "relion5":
-        pixel = _unbinned_sizes(particles, tomograms)
+        pixel = unbinned_sizes(particles, tomograms)
         for name in np.unique(particles.tomogram).tolist():
             rows = particles.tomogram == name
             xyz[rows] -= centre_of(tomograms[name], pixel[rows], relion_centre)
         columns = CENTRED
     else:
-        size = _voxel_sizes(particles, tomograms)
+        size = voxel_sizes(particles, tomograms)
         if dialect == "relion4":
-            size = _stated_sizes(kept, optics)
+            size = stated_sizes(kept, optics)
         xyz = xyz / size[:, None]
         columns = CORNER
-    return {column: _text(xyz[:, i]) for i, column in enumerate(columns)}
-
-
-def _stated_sizes(kept: pd.DataFrame, optics: pd.DataFrame) -> NDArray[np.float64]:
-    sizes = np.asarray(pd.to_numeric(optics[_UNBINNED]), dtype=np.float64)  # (groups,)
-    return np.take(sizes, optics_rows(optics, kept, "the particles"))
+    return {column: six_decimals(xyz[:, i]) for i, column in enumerate(columns)}
 
 
 def _angles(
@@ -228,7 +197,7 @@ def _angles(
     if all(c in kept for c in ANGLES) and (not levels or SUBTOMOGRAM_ANGLES[0] in kept):
         return {}
     angles = relion_angles(particles.rotation)
-    return {column: _text(angles[:, i]) for i, column in enumerate(ANGLES)}
+    return {column: six_decimals(angles[:, i]) for i, column in enumerate(ANGLES)}
 
 
 def _marks(
@@ -236,91 +205,25 @@ def _marks(
 ) -> dict[str, list[str]]:
     """Columns that the target's own programs expect: pixel sizes and the picker's score."""
     marks: dict[str, list[str]] = {}
-    voxels = _voxel_sizes(particles, tomograms)
+    voxels = voxel_sizes(particles, tomograms)
     if dialect == "relion3" and "rlnPixelSize" not in kept and "rlnMagnification" not in kept:
         image = kept.get("rlnImagePixelSize")
         sizes = voxels if image is None else np.asarray(pd.to_numeric(image), dtype=np.float64)
-        marks |= {"rlnMagnification": ["10000.0"] * len(kept), "rlnDetectorPixelSize": _text(sizes)}
+        marks |= {
+            "rlnMagnification": ["10000.0"] * len(kept),
+            "rlnDetectorPixelSize": six_decimals(sizes),
+        }
     if dialect == "warp":
-        marks["rlnPixelSize"] = _text(voxels)
+        marks["rlnPixelSize"] = six_decimals(voxels)
     if dialect == "pytom":
-        marks["rlnDetectorPixelSize"] = _text(voxels)
+        marks["rlnDetectorPixelSize"] = six_decimals(voxels)
     column = "rlnLCCmax" if dialect == "pytom" else "rlnAutopickFigureOfMerit"
     foreign = particles.score_name != column and (
         dialect in ("warp", "pytom") or not particles.score_name.startswith(("rln", "ptm"))
     )
     if particles.score is not None and foreign and column not in kept:
-        marks[column] = _text(particles.score)
+        marks[column] = six_decimals(particles.score)
     return marks
-
-
-def _fold_optics(kept: pd.DataFrame, optics: pd.DataFrame) -> pd.DataFrame:
-    """Columns of the optics groups as columns of the particles, for dialects without groups."""
-    if not len(optics) or "rlnOpticsGroup" not in kept or "rlnOpticsGroup" not in optics:
-        return kept
-    at = optics_rows(optics, kept, "the particles")
-    skipped = {*kept.columns, _UNBINNED}
-    new = [c for c in optics.columns if c not in skipped]
-    added = optics.loc[:, new].iloc[at].reset_index(drop=True)
-    return pd.concat([kept.reset_index(drop=True), added], axis=1)
-
-
-def _tomo_optics(
-    kept: pd.DataFrame,
-    optics: pd.DataFrame,
-    particles: ParticleSet,
-    tomograms: Mapping[str, Tomogram],
-    *,
-    needed: bool,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Optics groups that state rlnTomoTiltSeriesPixelSize; as they came where they do."""
-    if _UNBINNED in optics or (not needed and not len(optics)):
-        return kept, optics
-    return _groups_by(kept, optics, _UNBINNED, _unbinned_sizes(particles, tomograms), tomograms)
-
-
-def _image_optics(
-    kept: pd.DataFrame,
-    optics: pd.DataFrame,
-    particles: ParticleSet,
-    tomograms: Mapping[str, Tomogram],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Optics groups that state rlnImagePixelSize; of the tomogram where no images are known."""
-    optics = optics.drop(columns=[c for c in (_UNBINNED,) if c in optics])
-    if "rlnImagePixelSize" in optics:
-        return kept, optics
-    return _groups_by(
-        kept, optics, "rlnImagePixelSize", _voxel_sizes(particles, tomograms), tomograms
-    )
-
-
-def _groups_by(
-    kept: pd.DataFrame,
-    optics: pd.DataFrame,
-    column: str,
-    sizes: NDArray[np.float64],
-    tomograms: Mapping[str, Tomogram],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One optics group for each incoming group and pixel size."""
-    old = kept["rlnOpticsGroup"].tolist() if "rlnOpticsGroup" in kept else ["1"] * len(kept)
-    keys = list(zip(old, _text(sizes), strict=True))
-    order = list(dict.fromkeys(keys))
-    unchanged = len({group for group, _ in order}) == len(order)
-    numbers = {key: key[0] if unchanged else str(i) for i, key in enumerate(order, 1)}
-    known = dict(zip(optics.get("rlnOpticsGroup", []), range(len(optics)), strict=True))
-    example: Mapping[str, str] = next((t.columns for t in tomograms.values() if t.columns), {})
-    rows = []
-    for group, size in order:
-        row = {str(c): str(optics[c].iloc[known[group]]) for c in optics} if group in known else {}
-        if not row:
-            row["rlnOpticsGroupName"] = f"opticsGroup{numbers[group, size]}"
-            for shared in ("rlnSphericalAberration", "rlnVoltage", "rlnAmplitudeContrast"):
-                if shared in example:
-                    row[shared] = example[shared]
-        rows.append({"rlnOpticsGroup": numbers[group, size]} | row
-                    | {"rlnOpticsGroup": numbers[group, size], column: size})  # fmt: skip
-    kept = kept.assign(rlnOpticsGroup=pd.Series([numbers[key] for key in keys], dtype=str).values)
-    return kept, pd.DataFrame(rows, dtype=str).fillna("0")
 
 
 def _blocks(
