@@ -1,9 +1,14 @@
 """Parts that announce themselves: one file a part, found on first look-up."""
 
 import difflib
+import hashlib
 import importlib
+import importlib.util
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from cryoal.core.errors import CryoalError
@@ -55,7 +60,9 @@ class Registry(Generic[T]):
         return sorted(self._parts)
 
     def get(self, name: str) -> T:
-        """Return the part of this name, or a private one written as ``package.module:attribute``.
+        """Return the part of this name, or a private one written as where it is.
+
+        That is ``package.module:attribute``, or ``folder/file.py:attribute``.
 
         Raises
         ------
@@ -85,12 +92,33 @@ class Registry(Generic[T]):
         self._searched = True
 
     def _private(self, name: str) -> T:
-        module_name, _, attribute = name.partition(":")
+        module_name, _, attribute = name.rpartition(":")
         try:
-            part: T = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError, ValueError) as problem:
+            part: T = getattr(_module(module_name), attribute)
+        except (ImportError, AttributeError, ValueError, SyntaxError) as problem:
             raise CryoalError(
                 f"{self.kind} {name!r} cannot be imported ({problem}); write it as "
-                "package.module:attribute, with the package on PYTHONPATH"
+                "file.py:attribute, or package.module:attribute with the package on PYTHONPATH"
             ) from problem
         return part
+
+
+def _module(name: str) -> ModuleType:
+    """A module by its dotted name, or a file by its path; either is loaded once."""
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    path = Path(name).resolve()
+    known = f"cryoal_private_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+    if known in sys.modules:
+        return sys.modules[known]
+    spec = importlib.util.spec_from_file_location(known, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[known] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[known]
+        raise
+    return module

@@ -9,18 +9,18 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.tsv import read_tsv, write_tsv
-from cryoal.project.chain import difficulty, run_chain, set_up
+from cryoal.project.bench import difficulty, set_up
+from cryoal.project.chain import run_chain
 from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS
 from cryoal.project.oracle import Truth
 from cryoal.project.plan import FULL, Chain, Plan, claim
 from cryoal.project.project import Project
-from cryoal.project.selecting import find
 from cryoal.project.sight import boxes_digest, look
+from cryoal.project.supplying import has_scores, needs_of
 from cryoal.project.training import check_settings
 from cryoal.project.workers import executor
 
@@ -48,9 +48,16 @@ TEXT = ("acquisition", "recipe", "score")
 def run(
     plan: Plan, workers: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> pd.DataFrame:
-    """Run every strategy, recipe and seed, in processes, and write the tables.
+    """Run every strategy, recipe and seed, and write the tables.
 
     Interrupted and started again with the same plan, it goes on to the same tables.
+
+    Parameters
+    ----------
+    plan : Plan
+    workers : int, optional
+        Processes; 1 is this one, the default one a core.
+    progress : callable (chains done, chains), optional
 
     Returns
     -------
@@ -58,15 +65,21 @@ def run(
     """
     plan = feasible(plan)
     chains = chains_of(plan)
-    with executor(workers, len(chains)) as pool:
-        if plan.errs:
-            for job in [pool.submit(difficulty, plan, seed) for seed in range(plan.seeds)]:
-                job.result()
-        jobs = [pool.submit(run_chain, plan, c.acquisition, c.seed, c.recipe) for c in chains]
-        for done, job in enumerate(jobs, 1):
+    calls = [(c.acquisition, c.seed, c.recipe) for c in chains]
+    tell = progress or (lambda _done, _total: None)
+    if workers == 1:
+        for seed in range(plan.seeds if plan.errs else 0):
+            difficulty(plan, seed)
+        for done, call in enumerate(calls, 1):
+            run_chain(plan, *call)
+            tell(done, len(calls))
+        return collect(plan)
+    with executor(workers, len(calls)) as pool:
+        for job in [pool.submit(difficulty, plan, s) for s in range(plan.seeds) if plan.errs]:
             job.result()
-            if progress is not None:
-                progress(done, len(jobs))
+        for done, job in enumerate([pool.submit(run_chain, plan, *call) for call in calls], 1):
+            job.result()
+            tell(done, len(calls))
     return collect(plan)
 
 
@@ -81,13 +94,12 @@ def feasible(plan: Plan) -> Plan:
     """
     project = Project.open(plan.project)
     store = project.subtomograms
-    needs = {name: find(name)[1].needs for name in plan.acquisitions if name != FULL}
+    needs = {name: needs_of(name) for name in plan.acquisitions if name != FULL}
     truth = Truth.read(plan.truth).ask(list(store.ids))
     for way in plan.recipes:
         settings = plan.settings(way, 0, project.settings.train)
         check_settings(settings, max(2, len(set(truth.values()))), store.geometry.network_box)
-    scores = project.particles.score
-    if scores is None or not np.isfinite(scores).any():
+    if not has_scores(project):
         for name in [name for name, wanted in needs.items() if "score" in wanted]:
             log.warning("%s: the picks have no score, so %r is left out", plan.project, name)
             plan = replace(plan, acquisitions=[a for a in plan.acquisitions if a != name])
@@ -104,7 +116,7 @@ def chains_of(plan: Plan) -> list[Chain]:
     base = Project.open(plan.project).settings.train
     kept = []
     for chain in plan.chains:
-        wants_average = chain.acquisition != FULL and "average" in find(chain.acquisition)[1].needs
+        wants_average = chain.acquisition != FULL and "average" in needs_of(chain.acquisition)
         is_average = plan.settings(chain.recipe, 0, base).student_is == "average"
         if wants_average and not is_average:
             if chain.seed == 0:

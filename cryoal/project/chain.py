@@ -1,77 +1,23 @@
 """One strategy with one seed: ask, learn, measure, choose, and again."""
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from cryoal.acquire.base import Pool
-from cryoal.core.errors import CryoalError
 from cryoal.core.labels import UNSURE
 from cryoal.core.predictions import Predictions
-from cryoal.data.split import split
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.learn.fit import History
+from cryoal.project.bench import Bench, one_thread, set_up
 from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS, measure
 from cryoal.project.oracle import HumanLike, Truth
 from cryoal.project.plan import FULL, Plan
-from cryoal.project.project import Project
 from cryoal.project.selecting import COLD_START, find, make_pool
-from cryoal.project.settings import TrainSettings
-from cryoal.project.sight import Sight, look
-from cryoal.project.supplying import supplied
+from cryoal.project.supplying import needs_of, supplied
 from cryoal.project.training import predict_pair, train_pair, unlearned_embedding
-
-#: Share of the particles set aside for testing.
-TEST_SHARE = 0.3
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Everything the rounds of one chain share.
-
-    Attributes
-    ----------
-    settings : TrainSettings
-        Of this recipe and seed.
-    truth : (N,) str
-        In the order of the store.
-    train, test : rows of the store
-    """
-
-    project: Project
-    settings: TrainSettings
-    truth: NDArray[np.str_]
-    sight: Sight
-    train: NDArray[np.intp]
-    test: NDArray[np.intp]
-
-    @property
-    def ids(self) -> NDArray[np.str_]:
-        """Every particle of the store."""
-        return self.project.subtomograms.ids
-
-
-def set_up(plan: Plan, seed: int, way: str = "project") -> Bench:
-    """Open the project, look up the truth, and set the test particles aside."""
-    project = Project.open(plan.project)
-    store = project.subtomograms
-    truth = np.array(list(Truth.read(plan.truth).ask(list(store.ids)).values()))
-    particles = project.particles[project.particles.rows(store.ids)]
-    train, test = split(
-        particles.tomogram,
-        particles.position,
-        TEST_SHARE,
-        np.random.default_rng([seed, 1]),
-        gap=store.geometry.box * store.geometry.voxel_size,
-    )
-    if plan.start > len(train):
-        raise CryoalError(f"--start {plan.start}: only {len(train)} particles can be asked about")
-    settings = plan.settings(way, seed, project.settings.train)
-    return Bench(project, settings, truth, look(store, settings.device), train, test)
 
 
 def run_chain(plan: Plan, acquisition: str, seed: int, way: str = "project") -> None:
@@ -79,7 +25,11 @@ def run_chain(plan: Plan, acquisition: str, seed: int, way: str = "project") -> 
 
     What the chain's files hold is not measured again.
     """
-    torch.set_num_threads(1)
+    with one_thread():
+        _run_chain(plan, acquisition, seed, way)
+
+
+def _run_chain(plan: Plan, acquisition: str, seed: int, way: str) -> None:
     table, scores, asked = _kept(plan, acquisition, seed, way)
     last = 0 if acquisition == FULL else plan.rounds
     if len(table) > last:
@@ -91,6 +41,8 @@ def run_chain(plan: Plan, acquisition: str, seed: int, way: str = "project") -> 
     before: Predictions | None = None
     number = int(asked["round"].astype(int).max())
     while True:
+        if before is None and number > 0:
+            before = _before(plan, bench, asked, number)
         began = time.monotonic()
         predictions, history = _learn(plan, bench, asked, acquisition, before)
         rows = np.array([], dtype=np.intp)
@@ -129,37 +81,6 @@ def run_chain(plan: Plan, acquisition: str, seed: int, way: str = "project") -> 
             [asked, _answers(plan, bench, bench.ids[rows], number, seed)], ignore_index=True
         )
         write_tsv(plan.labels_file(acquisition, seed, way), asked)
-
-
-def difficulty(plan: Plan, seed: int) -> None:
-    """How clear each particle is to a classifier that was not trained on it, 0 to 1: a file.
-
-    Margins of two classifiers, each trained on the true labels of one half of the particles, as
-    ranks: errors then have exactly the mean rate they should, and every strategy meets the same.
-    """
-    path = plan.difficulty_file(seed)
-    if path.exists():
-        return
-    torch.set_num_threads(1)
-    bench = set_up(plan, seed)
-    order = np.random.default_rng([seed, 6]).permutation(bench.train)
-    half = len(order) // 2
-    margin = np.zeros(len(bench.ids))
-    for told, other in ((order[:half], order[half:]), (order[half:], order[:half])):
-        pair = train_pair(
-            bench.sight,
-            told,
-            bench.truth[told].tolist(),
-            bench.settings,
-            pool=bench.train,
-            schedule=plan.schedule_of(bench.settings),
-        )
-        top = np.sort(predict_pair(pair, bench.sight, bench.settings).teacher[other], axis=1)
-        margin[other] = top[:, -1] - top[:, -2]
-    rank = np.zeros(len(bench.ids))
-    rank[bench.train] = margin[bench.train].argsort().argsort() / max(1, len(bench.train) - 1)
-    table = pd.DataFrame({"id": bench.ids[bench.train], "clarity": rank[bench.train]})
-    write_tsv(path, table)
 
 
 def _kept(
@@ -221,6 +142,12 @@ def _answers(
     )
 
 
+def _before(plan: Plan, bench: Bench, asked: pd.DataFrame, number: int) -> Predictions:
+    """What the round before an interruption predicted: learnt once more from its labels."""
+    earlier = asked[asked["round"].astype(int) < number]
+    return _learn(plan, bench, earlier, "random", None)[0]
+
+
 def _learn(
     plan: Plan,
     bench: Bench,
@@ -229,10 +156,7 @@ def _learn(
     before: Predictions | None,
 ) -> tuple[Predictions, History]:
     """Train on the answers so far, and predict every particle."""
-    needs = () if acquisition == FULL else find(acquisition)[1].needs
-    number = asked["round"].astype(int)
-    if before is None and "previous" in needs and number.max() > 0:
-        before, _ = _learn(plan, bench, asked[number < number.max()], "random", None)
+    needs = () if acquisition == FULL else needs_of(acquisition)
     sure = asked[asked["label"] != UNSURE]
     rows = bench.project.subtomograms.rows(sure["id"].to_numpy(dtype=str))
     pair = train_pair(

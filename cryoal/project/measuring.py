@@ -13,6 +13,7 @@ from cryoal.core.predictions import Predictions
 from cryoal.learn import metrics
 from cryoal.project.plan import FULL
 from cryoal.project.selecting import find, make_pool
+from cryoal.project.supplying import needs_of
 
 #: Columns of ``results.tsv``; one ``recall_CLASS`` a class follows.
 COLUMNS = (
@@ -137,7 +138,7 @@ def measure(
 def _known_to(predictions: Predictions) -> list[str]:
     """The standard scores that these predictions suffice for."""
     known = set(predictions.probabilities)
-    return [name for name in SCORES if set(find(name)[1].needs) <= known]
+    return [name for name in SCORES if set(needs_of(name)) <= known]
 
 
 def _score(name: str, pool: Pool, seed: int) -> NDArray[np.float64]:

@@ -2,13 +2,54 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
+from cryoal.io.predictions import read_predictions
+from cryoal.learn.predict import predict_dropout
+from cryoal.project.layout import RoundLayout
+from cryoal.project.selecting import find
 from cryoal.project.settings import TrainSettings
+from cryoal.project.sight import look
+from cryoal.project.training import load_pair
+
+if TYPE_CHECKING:
+    from cryoal.project.project import Project
+
+
+def needs_of(acquisition: str) -> tuple[str, ...]:
+    """What an acquisition function needs; a plain function that names nothing needs nothing."""
+    return tuple(getattr(find(acquisition)[1], "needs", ()))
+
+
+def supplied_round(
+    project: "Project", here: RoundLayout, predictions: Predictions, acquisition: str
+) -> Predictions:
+    """The predictions of a project's round with all that the acquisition function needs."""
+    needs, train = needs_of(acquisition), project.settings.train
+    if "dropout" in needs:
+        teacher = load_pair(here.teacher, here.student).teacher
+        sight = look(project.subtomograms, train.device)
+        drawn = predict_dropout(
+            teacher, sight.blocks(teacher), seed=train.seed, device=train.device
+        )
+        predictions = replace(
+            predictions, probabilities={**predictions.probabilities, "dropout": drawn}
+        )
+    earlier = [r for r in project.layout.existing_rounds() if 0 < r.number < here.number]
+    kept = [r.predictions for r in earlier if r.predictions.exists()]
+    previous = read_predictions(kept[-1])[0] if "previous" in needs and kept else None
+    return supplied(predictions, needs, train, previous, scored=has_scores(project))
+
+
+def has_scores(project: "Project") -> bool:
+    """Whether any pick has the picker's score."""
+    score = project.particles.score
+    return score is not None and bool(np.isfinite(score).any())
 
 
 def supplied(

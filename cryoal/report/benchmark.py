@@ -56,8 +56,8 @@ def curve_sections(
         Section(
             "In one number",
             "`area` is the accuracy averaged over the budget, `gain` its paired difference to "
-            "random choice with the same recipe, `low` and `high` a 95 % bootstrap interval over "
-            "seeds (from three on)."
+            "random choice with the same recipe, in brackets a 95 % bootstrap interval over seeds "
+            "(from three on)."
             + (
                 " `recipe_gain` is the paired difference to the first recipe with the same choice."
                 if table["recipe"].nunique() > 1

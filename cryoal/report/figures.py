@@ -31,6 +31,8 @@ from cryoal.report.tables import (
 
 #: Rows of bars beyond which a figure would no longer fit a page.
 MOST_BARS = 40
+#: An interval of fewer seeds is wider than the figure; of more lines, the bands hide each other.
+FEWEST_SEEDS, MOST_BANDS = 5, 4
 
 
 def learning_curve(
@@ -42,8 +44,8 @@ def learning_curve(
 ) -> Figure:
     """Draw a metric against the number of labels, one line an acquisition function.
 
-    The line is the mean over seeds, the band the 95 % confidence interval of that mean (from
-    three seeds on), the thin lines the single seeds.
+    The line is the mean over seeds, the thin lines the single seeds; the band is the 95 %
+    confidence interval of that mean, from five seeds on and for few enough lines to tell apart.
 
     Parameters
     ----------
@@ -68,9 +70,10 @@ def learning_curve(
             for _, one in seeds:
                 one = one.sort_values("labels")
                 axes.plot(one["labels"], one[metric], color=colour, alpha=0.25, linewidth=0.8)
-        axes.fill_between(
-            mine["labels"], mine["low"], mine["high"], color=colour, alpha=0.15, linewidth=0
-        )
+        if mine["seeds"].min() >= FEWEST_SEEDS and len(finals) <= MOST_BANDS:
+            axes.fill_between(
+                mine["labels"], mine["low"], mine["high"], color=colour, alpha=0.15, linewidth=0
+            )
         axes.plot(
             mine["labels"],
             mine["mean"],

@@ -1,5 +1,7 @@
 """Learning curves to a few numbers a strategy, each with its uncertainty."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ _SERIES = ["acquisition", "recipe"]
 
 def with_recipe(results: pd.DataFrame) -> pd.DataFrame:
     """The table with a column ``recipe`` and a column ``asked``, the budget."""
-    extra = {}
+    extra: dict[str, Any] = {}
     if "recipe" not in results:
         extra["recipe"] = "project"
     if "asked" not in results:
@@ -125,6 +127,7 @@ def summarise(
     areas = area_under_curve(table)
     needed = {share: labels_to(table, share * goal) for share in TARGETS}
     recipes = list(dict.fromkeys(table["recipe"]))
+    series = set(zip(table["acquisition"], table["recipe"], strict=True))
     rows = []
     for name, way in table[_SERIES].drop_duplicates().itertuples(index=False):
         mine = table[(table["acquisition"] == name) & (table["recipe"] == way)]
@@ -144,7 +147,7 @@ def summarise(
             ("gain", (baseline, way), name not in (baseline, "full")),
             ("recipe_gain", (name, recipes[0]), way != recipes[0]),
         ):
-            if counts and other in areas.index.droplevel("seed"):
+            if counts and other in series:
                 gain = (area - areas[other]).dropna()
                 row[column] = gain.mean()
                 row[f"{column}_low"], row[f"{column}_high"] = interval(gain.to_numpy(), rng)
@@ -193,8 +196,10 @@ def recall_table(results: pd.DataFrame) -> pd.DataFrame:
     table = with_recipe(results)
     recalls = [name for name in table.columns if name.startswith("recall_")]
     last = table[table["round"] == table.groupby(_SERIES)["round"].transform("max")]
-    means = last.groupby(_SERIES, sort=False)[recalls].mean().T
-    means.index = pd.Index([name.removeprefix("recall_") for name in recalls], name="class")
-    one = table["recipe"].nunique() == 1
-    means.columns = pd.Index([name if one else f"{name}, {way}" for name, way in means.columns])
+    means = last.groupby(_SERIES, sort=False)[recalls].mean()
+    named = means.index.to_frame()
+    several = table["recipe"].nunique() > 1
+    names = named["acquisition"] + (", " + named["recipe"] if several else "")
+    classes = pd.Index([name.removeprefix("recall_") for name in recalls], name="class")
+    means = means.T.set_axis(classes, axis=0).set_axis(list(names), axis=1)
     return means.round(3)
