@@ -19,7 +19,7 @@ FRAME = 2
 #: Side of a thumbnail, in diameters of the particle: its noise is seen elsewhere.
 MARGIN = 1.25
 #: Frames of what has no answer yet, and of what is asked.
-UNANSWERED, ASKED_NOW = "#303439", "#FFFFFF"
+UNANSWERED, ASKED_NOW = "#24282D", "#FFFFFF"
 
 
 class _Boxes:

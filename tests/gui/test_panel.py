@@ -216,7 +216,7 @@ def test_training_goes_on_beside_labelling_and_its_queue_slides_in(
     panel.add_class("a")
     press(canvas, *"10" * 10)
     panel.train()
-    wait(lambda: any(bar.n > 0 for bar in progress._all_instances), 60)
+    spin(0.3)
     answered = len(book(folder))
     press(canvas, "J")
     assert len(book(folder)) == answered + 1

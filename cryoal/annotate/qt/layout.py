@@ -47,8 +47,8 @@ class Form(QObject):
         for label in (self.status, self.asked, self.guess, self.news, self.rate):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 4)
-        self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.open = button("Open…", "Choose the folder of a project", self.opening.emit)
         self.train = button(
             "Train and select again",

@@ -25,7 +25,7 @@ from cryoal.annotate.classes import Classes
 from cryoal.annotate.looking import Look
 from cryoal.core.labels import JUNK
 
-BAR_COLOUR = "#56B4E9"
+BAR_COLOUR, GROUND_COLOUR = "#56B4E9", "#3A4048"
 
 
 def button(text: str, tip: str, act: Callable[[], object]) -> QPushButton:
@@ -54,7 +54,7 @@ class Bar(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint ground and bar."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), self.palette().mid())
+        painter.fillRect(self.rect(), QColor(GROUND_COLOUR))
         done = self.rect()
         done.setWidth(round(self.fraction * done.width()))
         painter.fillRect(done, QColor(BAR_COLOUR))
@@ -88,6 +88,7 @@ class ClassPanel(QWidget):
         if self._made != classes:
             while (item := self._rows.takeAt(0)) is not None:
                 if (row := item.widget()) is not None:
+                    row.hide()
                     row.deleteLater()
             self.names.clear()
             for number, name in enumerate(classes.names, 1):

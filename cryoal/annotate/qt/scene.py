@@ -23,6 +23,7 @@ PANES = ("xy", "xz", "yz", "projection", "tomogram", "queue")
 MARKS = "panes"
 RING = "particle in its tomogram"
 SOLID = "particle in 3-D"
+SOLID_PERCENTILES = (85.0, 99.9)
 #: Between panes, as a fraction of their side: room for their titles.
 GAP = 0.09
 TITLE_COLOUR = "#C9D1D9"
@@ -65,7 +66,7 @@ class Scene:
         viewer.canvas.overlays.scale_bar.visible = True
         viewer.canvas.overlays.scale_bar.position = "bottom_left"
         viewer.layers.selection.active = self.layers[MARKS]
-        viewer.fit_to_view(margin=0.02)
+        self.fit()
 
     @property
     def sizes(self) -> tuple[float, float, float]:
@@ -135,7 +136,12 @@ class Scene:
             self.layers[name].visible = not solid
         self.viewer.dims.ndisplay = 3 if solid else 2
         self.viewer.layers.selection.active = self.layers[SOLID if solid else MARKS]
-        self.viewer.fit_to_view(margin=0.02)
+        self.fit()
+
+    def fit(self) -> None:
+        """Move the camera so that all of it is seen, as large as may be."""
+        solid = [self.layers[SOLID]] if SOLID in self.layers else None
+        self.viewer.fit_to_view(layers=solid, margin=0.02)
 
     def remove(self) -> None:
         """Take our layers away, and leave the viewer as it was."""
@@ -178,9 +184,9 @@ class Scene:
         like : array, optional
             What to take the contrast of, so that several pictures share one.
         """
-        low, high = views.contrast_limits(
-            picture if like is None else like, (self.contrast, 100 - self.contrast)
-        )
+        # What is brightest along a line of sight is drawn: most of the noise must be black.
+        ends = SOLID_PERCENTILES if name == SOLID else (self.contrast, 100 - self.contrast)
+        low, high = views.contrast_limits(picture if like is None else like, ends)
         drawn = np.clip((picture - low) / (high - low), 0, 1)
         self._give(name, np.nan_to_num(drawn, nan=float(self.inverted)).astype(np.float32))
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import QFileDialog, QMainWindow, QWidget
 
 from cryoal.annotate.looking import Look, Seen, has_display, look_at
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Milliseconds between two looks at what happened outside (a new queue, a finished montage).
 POLL = 250
+#: Pixels that layer list, six panes and panel need.
+ROOMY = (1400, 900)
 #: Milliseconds that the queue's colours wait for the particle.
 AFTERWARDS = 40
 
@@ -357,7 +359,9 @@ class AnnotationWidget(QWidget):
         """Notice when the panel is put into a window, and when it is taken out of it."""
         if event.type() == QEvent.Type.Show:
             self._watch_keys()
-            QTimer.singleShot(0, self._fit)
+            if not event.spontaneous():
+                QTimer.singleShot(0, self._make_room)
+                QTimer.singleShot(0, self._fit)
         if event.type() == QEvent.Type.Hide:
             QTimer.singleShot(0, self._leave_if_undocked)
         return bool(super().event(event))
@@ -374,9 +378,25 @@ class AnnotationWidget(QWidget):
             self._keys.watch(window)
             self._to_canvas()
 
+    def _make_room(self) -> None:
+        """Widen the window once where the panel would leave nothing of the canvas."""
+        window = self._main_window()
+        screen = None if window is None else window.screen()
+        if window is None or screen is None or window.isMaximized() or window.isFullScreen():
+            return
+        there, wanted = screen.availableGeometry(), QSize(*ROOMY)
+        size = window.size().expandedTo(wanted).boundedTo(there.size() * 0.95)
+        if size != window.size():
+            window.resize(size)
+            window.move(
+                min(window.x(), max(there.right() - size.width(), there.x())),
+                min(window.y(), max(there.bottom() - size.height(), there.y())),
+            )
+            QTimer.singleShot(AFTERWARDS, self._fit)
+
     def _fit(self) -> None:
         if self.scene is not None:
-            self.viewer.fit_to_view(margin=0.02)
+            self.scene.fit()
 
     def _to_canvas(self) -> None:
         window = self._main_window()
