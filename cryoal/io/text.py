@@ -8,7 +8,6 @@ left as it is. Commas make a ``csv`` also without a header.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +15,8 @@ import numpy as np
 import pandas as pd
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.geometry import relion_angles, relion_rotation, reverse_axes
-from cryoal.core.particles import ParticleSet
-from cryoal.core.tomogram import Tomogram
-from cryoal.io.axes import axes, names_axis
+from cryoal.core.geometry import relion_rotation
+from cryoal.io.axes import axes
 from cryoal.io.base import (
     Format,
     Picks,
@@ -32,27 +29,24 @@ from cryoal.io.base import (
     within_one,
 )
 from cryoal.io.content import Content
-from cryoal.io.dialects import STAR_DIALECTS
-from cryoal.io.files import replacing
 from cryoal.io.numbering import numbered_tomograms
-from cryoal.io.tsv import SEPARATORS, parse_tsv, write_tsv
+from cryoal.io.text_writing import (
+    HEADLESS,
+    SCORED,
+    SHIFTS,
+    rewrite_coords,
+    rewrite_csv,
+    write_coords,
+    write_csv,
+)
+from cryoal.io.tsv import SEPARATORS, parse_tsv
 
-_HEADLESS = {
-    3: ("x", "y", "z"),
-    4: ("class", "x", "y", "z"),
-    5: ("object", "contour", "x", "y", "z"),
-    6: ("x", "y", "z", "rot", "tilt", "psi"),
-    7: ("class_name", "x", "y", "z", "rot", "tilt", "psi"),
-}
-#: 4 and 5 numbers of which the last are no coordinates (EMAN2's box3d files).
-_SCORED = ("x", "y", "z", "score", "class")
 #: Fewer points between 0 and 1 are voxels beside the corner.
 _FEWEST_FRACTIONS = 8
 _TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "experiment", "run",
              "run_name", "rlnmicrographname", "tomo_id", "tomo_num")  # fmt: skip
 #: Columns of cryoCAT's motive lists in CSV: tomograms by number, shifts to be added.
 _NUMBERED = ("tomo_id", "tomo_num")
-_SHIFTS = ("shift_x", "shift_y", "shift_z")
 _ROTATION = ["rot", "tilt", "psi"]
 _IDS = ("cryoalId", "id")
 #: Columns by which programs that write Angstrom under plain names are known: copick's
@@ -81,7 +75,7 @@ def _headless(content: Content) -> bool:
     cells = _cells(_first_line(content))
     named = len(cells) == 7 and not is_number(cells[0])
     return (
-        len(cells) in _HEADLESS and all(map(is_number, cells[named:])) and (len(cells) < 7 or named)
+        len(cells) in HEADLESS and all(map(is_number, cells[named:])) and (len(cells) < 7 or named)
     )
 
 
@@ -106,7 +100,7 @@ def _read_headless(content: Content, dialect: str, unit: str | None) -> Picks:
     lines = [(n, line.strip()) for n, line in enumerate(content.text.split("\n"), 1)]
     rows = [(n, _cells(line)) for n, line in lines if line and not line.startswith("#")]
     width = len(rows[0][1])
-    if width not in _HEADLESS:
+    if width not in HEADLESS:
         raise CryoalError(
             f"{path}: {width} numbers a line; without a header line 3 (x y z), 4 (class x y z), 5 "
             "(object contour x y z) or 6 (x y z rot tilt psi) are understood"
@@ -127,8 +121,8 @@ def _names(rows: list[list[str]], width: int) -> tuple[str, ...]:
     """Names of the columns; of 4 or 5 numbers the first are counts, or the last are a score."""
     counts = width - 3
     if width in (4, 5) and not all(_is_count(c) for row in rows for c in row[:counts]):
-        return _SCORED[:width]
-    return _HEADLESS[width]
+        return SCORED[:width]
+    return HEADLESS[width]
 
 
 def _is_count(text: str) -> bool:
@@ -183,7 +177,7 @@ def _picks(
     by_number = tomogram is not None and tomogram.lower() in _NUMBERED
     if tomogram is not None and by_number and all(map(is_number, table[tomogram])):
         named, numbered = numbered_tomograms(numbers(table, [tomogram], path)[:, 0], path)
-    shifted = all(c in table for c in _SHIFTS)
+    shifted = all(c in table for c in SHIFTS)
     # SHREC's angles are of another convention, which its lists do not state.
     turned = all(a in table for a in _ROTATION) and "class_name" not in table
     bare = int((table[_ROTATION] == "").any(axis=1).sum()) if turned else 0
@@ -198,7 +192,7 @@ def _picks(
         table=table,
         tomogram=named,
         numbered=numbered,
-        origin_xyz=-numbers(table, list(_SHIFTS), path) if shifted else None,
+        origin_xyz=-numbers(table, list(SHIFTS), path) if shifted else None,
         origin_pixel_size=np.full(len(table), np.nan),
         rotation=None if angles is None else relion_rotation(angles),
         score=score,
@@ -208,74 +202,16 @@ def _picks(
     )
 
 
-def _rewrite_coords(particles: ParticleSet, path: Path) -> None:
-    """The columns it came with, which are the first of the table."""
-    columns = next(
-        names
-        for names in (*_HEADLESS.values(), _SCORED, _SCORED[:4])
-        if tuple(particles.table.columns[: len(names)]) == names
-    )
-    rows = particles.table[list(columns)].to_numpy().tolist()
-    with replacing(path) as file:
-        file.writelines(" ".join(row) + "\n" for row in rows)
-
-
-def _write_coords(
-    particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
-) -> None:
-    """Voxels x y z of one tomogram."""
-    names = sorted(set(particles.tomogram.tolist()))
-    if len(names) != 1:
-        raise CryoalError(
-            f"{path}: a .coords file holds one tomogram and these particles lie in {len(names)}; "
-            "write csv, which names them"
-        )
-    voxels = reverse_axes(particles.position) / tomograms[names[0]].voxel_size
-    with replacing(path) as file:
-        file.writelines(f"{x:.6f} {y:.6f} {z:.6f}\n" for x, y, z in voxels)
-
-
-def _rewrite_csv(particles: ParticleSet, path: Path) -> None:
-    write_tsv(path, particles.table, separator="," if path.suffix.lower() == ".csv" else "\t")
-
-
-def _write_csv(
-    particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
-) -> None:
-    """Angstrom from the corner, with id, tomogram, angles, score and every other column."""
-    xyz = reverse_axes(particles.position)
-    columns: dict[str, list[str]] = {
-        "id": particles.id.tolist(),
-        "tomogram": particles.tomogram.tolist(),
-    }
-    for i, axis in enumerate("xyz"):
-        columns[f"{axis}_angstrom"] = [f"{value:.6f}" for value in xyz[:, i]]
-    if particles.rotation is not None:
-        angles = relion_angles(particles.rotation)
-        for i, name in enumerate(("rot", "tilt", "psi")):
-            columns[name] = [f"{value:.6f}" for value in angles[:, i]]
-    if particles.score is not None and "score" not in particles.table:
-        columns["score"] = [f"{value:.6f}" for value in particles.score]
-    front = pd.DataFrame(columns, dtype=str)
-    taken = {*columns, *(c for c in particles.table if names_axis(str(c)))}
-    if particles.dialect not in STAR_DIALECTS and particles.dialect in formats.names():
-        # Shifts and angles of another program's own, which the columns in front contain.
-        taken |= {*_SHIFTS, *formats.get(particles.dialect).placing}
-    rest = particles.table[[c for c in particles.table if c not in taken]]
-    whole = pd.concat([front, rest.reset_index(drop=True)], axis=1)
-    write_tsv(path, whole, separator="," if path.suffix.lower() == ".csv" else "\t")
-
-
 formats.register("coords")(
     Format(
         "coords",
         _recognise_coords,
         _read_coords,
-        _write_coords,
-        _rewrite_coords,
+        write_coords,
+        rewrite_coords,
         placing=frozenset({"x", "y", "z", "rot", "tilt", "psi"}),
         carries=frozenset(),
-        own=frozenset(name for names in (*_HEADLESS.values(), _SCORED) for name in names),
+        own=frozenset(name for names in (*HEADLESS.values(), SCORED) for name in names),
     )
 )
-formats.register("csv")(Format("csv", _recognise_csv, _read_csv, _write_csv, _rewrite_csv))
+formats.register("csv")(Format("csv", _recognise_csv, _read_csv, write_csv, rewrite_csv))

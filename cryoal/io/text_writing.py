@@ -1,0 +1,88 @@
+"""Positions in plain text, written; ``text`` reads them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cryoal.core.errors import CryoalError
+from cryoal.core.geometry import relion_angles, reverse_axes
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
+from cryoal.io.axes import names_axis
+from cryoal.io.base import formats
+from cryoal.io.dialects import STAR_DIALECTS
+from cryoal.io.files import replacing
+from cryoal.io.tsv import write_tsv
+
+#: Columns of lines of so many words, without a header.
+HEADLESS = {
+    3: ("x", "y", "z"),
+    4: ("class", "x", "y", "z"),
+    5: ("object", "contour", "x", "y", "z"),
+    6: ("x", "y", "z", "rot", "tilt", "psi"),
+    7: ("class_name", "x", "y", "z", "rot", "tilt", "psi"),
+}
+#: 4 and 5 numbers of which the last are no coordinates (EMAN2's box3d files).
+SCORED = ("x", "y", "z", "score", "class")
+#: Columns of cryoCAT's motive lists in CSV, to be added to the position.
+SHIFTS = ("shift_x", "shift_y", "shift_z")
+
+
+def rewrite_coords(particles: ParticleSet, path: Path) -> None:
+    """The columns it came with, which are the first of the table."""
+    columns = next(
+        names
+        for names in (*HEADLESS.values(), SCORED, SCORED[:4])
+        if tuple(particles.table.columns[: len(names)]) == names
+    )
+    rows = particles.table[list(columns)].to_numpy().tolist()
+    with replacing(path) as file:
+        file.writelines(" ".join(row) + "\n" for row in rows)
+
+
+def write_coords(
+    particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
+) -> None:
+    """Voxels x y z of one tomogram."""
+    names = sorted(set(particles.tomogram.tolist()))
+    if len(names) != 1:
+        raise CryoalError(
+            f"{path}: a .coords file holds one tomogram and these particles lie in {len(names)}; "
+            "write csv, which names them"
+        )
+    voxels = reverse_axes(particles.position) / tomograms[names[0]].voxel_size
+    with replacing(path) as file:
+        file.writelines(f"{x:.6f} {y:.6f} {z:.6f}\n" for x, y, z in voxels)
+
+
+def rewrite_csv(particles: ParticleSet, path: Path) -> None:
+    """The table as it is now."""
+    write_tsv(path, particles.table, separator="," if path.suffix.lower() == ".csv" else "\t")
+
+
+def write_csv(
+    particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
+) -> None:
+    """Angstrom from the corner, with id, tomogram, angles, score and every other column."""
+    xyz = reverse_axes(particles.position)
+    columns: dict[str, list[str]] = {
+        "id": particles.id.tolist(),
+        "tomogram": particles.tomogram.tolist(),
+    }
+    for i, axis in enumerate("xyz"):
+        columns[f"{axis}_angstrom"] = [f"{value:.6f}" for value in xyz[:, i]]
+    if particles.rotation is not None:
+        angles = relion_angles(particles.rotation)
+        for i, name in enumerate(("rot", "tilt", "psi")):
+            columns[name] = [f"{value:.6f}" for value in angles[:, i]]
+    if particles.score is not None and "score" not in particles.table:
+        columns["score"] = [f"{value:.6f}" for value in particles.score]
+    front = pd.DataFrame(columns, dtype=str)
+    taken = {*columns, *(c for c in particles.table if names_axis(str(c)))}
+    if particles.dialect not in STAR_DIALECTS and particles.dialect in formats.names():
+        # Shifts and angles of another program's own, which the columns in front contain.
+        taken |= {*SHIFTS, *formats.get(particles.dialect).placing}
+    rest = particles.table[[c for c in particles.table if c not in taken]]
+    whole = pd.concat([front, rest.reset_index(drop=True)], axis=1)
+    write_tsv(path, whole, separator="," if path.suffix.lower() == ".csv" else "\t")
