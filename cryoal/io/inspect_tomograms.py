@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.tomogram import Tomogram
 from cryoal.io.content import Content
 from cryoal.io.paths import resolve
 from cryoal.io.places import tomogram_name, voxel_size_in_path
 from cryoal.io.tilts import tilt_series
-from cryoal.io.tomograms import read_tomograms, tomogram_rows
+from cryoal.io.tomograms import number, read_tomograms, tomogram_rows
 from cryoal.io.volumes import read_header
 from cryoal.io.voxel_size import believable, resolve_voxel_size
 
@@ -88,7 +89,23 @@ def about_other_star(content: Content, facts: dict[str, Any]) -> bool:
     one = len({round(size, 4) for size in sizes.values()}) == 1
     facts["voxel_size"] = next(iter(sizes.values())) if one else None
     facts["voxel_sizes_agree"] = one
-    if not one:
-        facts["voxel_sizes"] = sizes
+    facts["voxel_sizes"] = _claims(next(iter(found.values()))) if one else sizes
     facts["shapes"] = {name: list(tomogram.shape) for name, tomogram in found.items()}
     return True
+
+
+def _claims(tomogram: Tomogram) -> dict[str, float]:
+    """Each place that states a voxel size of a tomogram, by the first of its set."""
+    row, place = tomogram.columns or {}, f"tomogram {tomogram.name}"
+    pixel = number(row, "rlnTomoTiltSeriesPixelSize", place)
+    binning = number(row, "rlnTomoTomogramBinning", place)
+    claims: dict[str, float | None] = {
+        "rlnTomoTiltSeriesPixelSize": pixel,
+        "rlnTomoTiltSeriesPixelSize x rlnTomoTomogramBinning": (
+            round(pixel * binning, 5) if pixel and binning else None
+        ),
+    }
+    if tomogram.load is not None:
+        claims["the names of its volumes"] = voxel_size_in_path(tomogram.path)
+        claims["the headers of its volumes"] = read_header(tomogram.path).voxel_size or None
+    return {where: size for where, size in claims.items() if size}

@@ -236,3 +236,27 @@ def test_two_volumes_of_one_name_do_not_hide_the_list(tmp_path):
     assert [f["kind"] for f in objects(outcome)] == ["tomogram", "tomogram", "particles"]
     assert "two tomograms are called 'TS_01'" in outcome.stderr
     assert outcome.code == 0
+
+
+def test_a_set_of_tomograms_names_each_place_that_states_the_voxel_size(testdata, tmp_path):
+    facts = inspect(testdata / "particles/relion5/tomograms.star")
+    assert facts["voxel_sizes"] == {
+        "rlnTomoTiltSeriesPixelSize": 1.35,
+        "rlnTomoTiltSeriesPixelSize x rlnTomoTomogramBinning": 10.0,
+    }
+    write_volume(tmp_path / "TS_01_10.00Apx.mrc", np.zeros((8, 16, 16), np.float32), 10.0)
+    columns = {"rlnTomoName": "TS_01", "rlnTomoTiltSeriesPixelSize": "2.5",
+               "rlnTomoTomogramBinning": "4", "rlnTomoSizeX": "64", "rlnTomoSizeY": "64",
+               "rlnTomoSizeZ": "32", "rlnTomoReconstructedTomogram": "TS_01_10.00Apx.mrc"}  # fmt: skip
+    labels = "\n".join(f"_{c}" for c in columns)
+    (tmp_path / "t.star").write_text(
+        f"data_global\nloop_\n{labels}\n{' '.join(columns.values())}\n"
+    )
+    facts = inspect(tmp_path / "t.star")
+    assert facts["voxel_sizes"] == {
+        "rlnTomoTiltSeriesPixelSize": 2.5,
+        "rlnTomoTiltSeriesPixelSize x rlnTomoTomogramBinning": 10.0,
+        "the names of its volumes": 10.0,
+        "the headers of its volumes": 10.0,
+    }
+    assert (facts["voxel_size"], facts["voxel_sizes_agree"]) == (10.0, True)
