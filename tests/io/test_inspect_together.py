@@ -247,7 +247,8 @@ def test_a_set_of_tomograms_names_each_place_that_states_the_voxel_size(testdata
     write_volume(tmp_path / "TS_01_10.00Apx.mrc", np.zeros((8, 16, 16), np.float32), 10.0)
     columns = {"rlnTomoName": "TS_01", "rlnTomoTiltSeriesPixelSize": "2.5",
                "rlnTomoTomogramBinning": "4", "rlnTomoSizeX": "64", "rlnTomoSizeY": "64",
-               "rlnTomoSizeZ": "32", "rlnTomoReconstructedTomogram": "TS_01_10.00Apx.mrc"}  # fmt: skip
+               "rlnTomoSizeZ": "32",
+               "rlnTomoReconstructedTomogram": "TS_01_10.00Apx.mrc"}  # fmt: skip
     labels = "\n".join(f"_{c}" for c in columns)
     (tmp_path / "t.star").write_text(
         f"data_global\nloop_\n{labels}\n{' '.join(columns.values())}\n"
