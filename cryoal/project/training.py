@@ -222,8 +222,10 @@ def _settle_pair(
         start_from_weights(network, weights)
     points, told = _embedded(teacher, sight, rows, pool, settings)
     settled = settle_head(teacher, points, told, targets, seed=settings.seed)
-    for way, found in settled.items():
-        log.info("%s: cross-validated accuracy %.3f", way, found.accuracy)
+    ways = [f"{way} {found.accuracy:.2f}" for way, found in settled.items()]
+    log.info(
+        "settled on %s (accuracy of labels set aside: %s)", next(iter(settled)), ", ".join(ways)
+    )
     taken = next(iter(settled.values()))
     called = (points[told] @ taken.weight.T + taken.bias).argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
