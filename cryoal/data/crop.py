@@ -114,7 +114,7 @@ class Cropper:
         for axis, size in enumerate(self.volume.shape):
             positions = low[:, axis, None] + steps
             beyond = (positions <= -0.5) | (positions >= size - 0.5)
-            for k in np.flatnonzero(beyond.any(axis=1)):
+            for k in np.flatnonzero(beyond.any(axis=1)).tolist():
                 np.moveaxis(boxes[rows[k]], axis, 0)[beyond[k]] = np.nan
 
 

@@ -211,8 +211,8 @@ def extract_tomogram(task: Task) -> Extracted:
     """Cut, normalise and write every pick of one tomogram.
 
     Boxes are written slab by slab along z, so that a tomogram on disk is read from front to back
-    (``reading_order``), in batches that share one array. The file may still be on its way to the disk when this returns
-    (``io.files.wait_for_disk``).
+    (``reading_order``), in batches that share one array. The file may still be on its way to the
+    disk when this returns (``io.files.wait_for_disk``).
 
     Raises
     ------
