@@ -45,13 +45,13 @@ def measure(project: Path, keys: int, pause: float) -> np.ndarray:
     spin(3)
     times = []
     for _ in range(keys):
-        before, shown = len(drawn), panel.shown
+        before, shown = len(drawn), panel.pictures.shown
         start = time.perf_counter()
         QTest.keyClick(canvas.native, Qt.Key.Key_J)
         while len(drawn) == before:
             QApplication.processEvents()
         times.append(1000 * (drawn[before] - start))
-        assert panel.shown != shown, panel.form.status.text()
+        assert panel.pictures.shown != shown, panel.form.status.text()
         spin(pause)
     viewer.close()
     return np.array(times)

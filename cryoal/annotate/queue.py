@@ -101,7 +101,10 @@ def read_asked(project: Project) -> Asked:
 
 def newest_signature(layout: Layout) -> object:
     """Changes when another queue is the newest, or the boxes were made anew; None for no queue."""
-    queues = [r for r in layout.existing_rounds() if r.queries.exists()]
+    try:
+        queues = [r for r in layout.existing_rounds() if r.queries.exists()]
+    except OSError:  # the folder is gone, or its disk: whatever is known stays
+        return None
     if not queues:
         return None
     facts = (queues[-1].number, signature(queues[-1].queries))

@@ -23,7 +23,7 @@ def rendered(viewer: Any) -> np.ndarray:
 
 def pane(panel: Any, picture: np.ndarray, name: str) -> np.ndarray:
     """What is drawn in one of the panes."""
-    scene, viewer = panel.scene, panel.viewer
+    scene, viewer = panel.pictures.scene, panel.viewer
     y, x = scene._corner(name)
     middle = np.array(picture.shape) / 2
     low = (np.array([y, x]) - viewer.scene.camera.center[-2:]) * viewer.scene.camera.zoom + middle
@@ -39,7 +39,7 @@ def pane(panel: Any, picture: np.ndarray, name: str) -> np.ndarray:
 def test_six_panes_are_drawn_and_change_with_the_particle(
     viewer: Any, canvas: Any, panel: Any
 ) -> None:
-    wait(lambda: panel._drawing is None)
+    wait(lambda: not panel.pictures.drawing)
     before = rendered(viewer)
     press(canvas, "N")
     after = rendered(viewer)
@@ -59,13 +59,13 @@ def test_the_pane_shows_the_particle_s_own_box(panel: Any) -> None:
     box = band_pass(store[[session.current]][0], store.geometry.voxel_size, 40.0)
     radius = store.geometry.diameter / store.geometry.voxel_size / 2
     expected = orthogonal(box, radius)[0]
-    shown = panel.scene.layers["xy"].data
+    shown = panel.pictures.scene.layers["xy"].data
     inside = (shown > 0) & (shown < 1)
     assert np.corrcoef(shown[inside], expected[inside])[0, 1] > 0.999
 
 
 def test_how_to_look_changes_the_picture(viewer: Any, canvas: Any, panel: Any) -> None:
-    look, xy = panel.form.look, lambda: panel.scene.layers["xy"].data.copy()
+    look, xy = panel.form.look, lambda: panel.pictures.scene.layers["xy"].data.copy()
     start = xy()
     look.low_pass.setValue(120)
     smooth = xy()
@@ -79,9 +79,9 @@ def test_how_to_look_changes_the_picture(viewer: Any, canvas: Any, panel: Any) -
     assert (xy() == 0).mean() > (start == 0).mean() + 0.1
     look.contrast.setValue(1)
     look.surroundings.setValue(60)
-    assert "60 nm" in str(list(panel.scene.layers["panes"].features["title"]))
+    assert "60 nm" in str(list(panel.pictures.scene.layers["panes"].features["title"]))
     look.inverted.setChecked(True)
-    assert panel.scene.layers["xy"].colormap.name == "gray_r"
+    assert panel.pictures.scene.layers["xy"].colormap.name == "gray_r"
     look.low_pass.setValue(0)
     look.high_pass.setValue(10)
     assert panel.form.status.text() != ""
@@ -105,9 +105,9 @@ def test_three_d_follows_napari_s_own_button(viewer: Any, panel: Any) -> None:
 def test_a_click_on_the_queue_asks_that_particle_and_frames_tell_labels(
     viewer: Any, canvas: Any, panel: Any, queued: Path
 ) -> None:
-    wait(lambda: panel._drawing is None)
+    wait(lambda: not panel.pictures.drawing)
     spin(0.1)
-    montage, scene, session = panel._montage, panel.scene, panel.session
+    montage, scene, session = panel.pictures.montage, panel.pictures.scene, panel.session
 
     def click(index: int) -> None:
         middle = np.array(montage.gallery.corner(index)) + 6 + montage.gallery.side / 2
@@ -187,14 +187,14 @@ def test_a_new_queue_is_announced_and_comes_with_the_next_answer(
     assert panel.session.current == old
     press(canvas, "J")
     assert book(queued) == {old: "junk"}
-    assert panel.shown == panel.session.current == ids[0]
+    assert panel.pictures.shown == panel.session.current == ids[0]
     assert not panel.form.news.isVisible()
     press(canvas, "J", "J", "J", "J", "J")
     assert panel.session.current is None
     assert "has its answer" in panel.form.asked.text()
-    assert panel.scene.layers["xy"].data.max() == 0
+    assert panel.pictures.scene.layers["xy"].data.max() == 0
     write_queue(queued, [old, *ids], 2)
-    wait(lambda: panel.shown == old)
+    wait(lambda: panel.pictures.shown == old)
 
 
 def test_training_goes_on_beside_labelling_and_its_queue_slides_in(
@@ -257,7 +257,7 @@ def test_an_answer_that_cannot_be_written_is_not_counted(
     here = panel.session.current
     press(canvas, "J")
     assert "could not be written" in panel.form.status.text()
-    assert (panel.session.current, panel.shown) == (here, here)
+    assert (panel.session.current, panel.pictures.shown) == (here, here)
     assert "0 of 31" in panel.form.rate.text()
     labels.unlink()
     press(canvas, "J")
@@ -291,6 +291,18 @@ def test_without_its_tomogram_a_particle_can_still_be_named(
     moved = [line.replace(".mrc", "_moved.mrc") for line in lines]
     table.write_text("\n".join(moved) + "\n")
     panel = open_panel(queued)
-    assert "no tomogram" in list(panel.scene.layers["panes"].features["title"])
+    assert "no tomogram" in list(panel.pictures.scene.layers["panes"].features["title"])
+    press(canvas, "J")
+    assert len(book(queued)) == 1
+
+
+def test_layers_that_were_deleted_come_back_before_the_next_answer(
+    viewer: Any, canvas: Any, panel: Any, queued: Path
+) -> None:
+    viewer.layers.clear()
+    spin()
+    press(canvas, "N")
+    assert len(viewer.layers) == 8
+    assert panel.pictures.shown == panel.session.current
     press(canvas, "J")
     assert len(book(queued)) == 1

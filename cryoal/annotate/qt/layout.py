@@ -62,7 +62,7 @@ class Form(QObject):
         )
         self._arrange(panel)
 
-    def say(self, sentence: str, failed: bool) -> None:
+    def say(self, sentence: str, failed: bool = False) -> None:
         """Put a sentence into the status line, red where something failed."""
         self.status.setText(sentence)
         self.status.setStyleSheet(FAILED if failed else "")

@@ -73,6 +73,11 @@ class Scene:
         """Side of the box, voxel and diameter, nm."""
         return self.side, self.voxel_size, self.diameter
 
+    @property
+    def whole(self) -> bool:
+        """Whether all our layers are there: a person may remove any."""
+        return all(layer in self.viewer.layers for layer in self.layers.values())
+
     def show(self, seen: Seen) -> None:
         """Put another particle into every pane."""
         self.seen = seen

@@ -2,20 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, QTimer
-from qtpy.QtWidgets import QFileDialog, QMainWindow, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QMainWindow
 
-from cryoal.annotate.looking import Look, Seen, has_display, look_at
-from cryoal.annotate.montage import UNANSWERED, Montage
-from cryoal.annotate.prefetch import Prefetch
+from cryoal.annotate.looking import has_display
+from cryoal.annotate.qt.docked import DockedPanel
 from cryoal.annotate.qt.immortal import keep_constants
 from cryoal.annotate.qt.keys import HELP, KeyFilter, Stroke
 from cryoal.annotate.qt.layout import Form
-from cryoal.annotate.qt.scene import Scene
+from cryoal.annotate.qt.pictures import Pictures
 from cryoal.annotate.qt.training import Training
 from cryoal.annotate.session import AnnotationSession
 from cryoal.core.errors import CryoalError
@@ -25,14 +23,12 @@ if TYPE_CHECKING:
     import napari
 
 #: Milliseconds between two looks at what happened outside (a new queue, a finished montage).
-POLL = 250
-#: Pixels that layer list, six panes and panel need.
-ROOMY = (1400, 900)
+POLL = 400
 #: Milliseconds that the queue's colours wait for the particle.
 AFTERWARDS = 40
 
 
-class AnnotationWidget(QWidget):
+class AnnotationWidget(DockedPanel):
     """Label the queue of a project, by keys or by clicks.
 
     Parameters
@@ -53,16 +49,12 @@ class AnnotationWidget(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.session: AnnotationSession | None = None
-        self.scene: Scene | None = None
-        self.shown: str | None = None
-        self._root: Path | None = None
-        self._annotator = annotator
-        self._prefetch: Prefetch[str, Seen] | None = None
-        self._montage: Montage | None = None
-        self._drawing: Future[Montage] | None = None
-        self._threads = ThreadPoolExecutor(1, "cryoal-montage")
+        self.pictures = Pictures(napari_viewer)
         self.form = Form(self)
         self.training = Training(self, self._trained)
+        self._root: Path | None = None
+        self._annotator = annotator
+        self._asked: object = None
         self._keys = KeyFilter(self, self.act)
         self._connect()
         self._timer = QTimer(self)
@@ -70,7 +62,7 @@ class AnnotationWidget(QWidget):
         self._timer.start(POLL)
         self.viewer.mouse_drag_callbacks.append(self._clicked)
         self.viewer.dims.events.ndisplay.connect(self._ndisplay_changed)
-        self.say("Choose the folder of a project.")
+        self.form.say("Choose the folder of a project.")
         if project is not None:
             self.open(project)
 
@@ -82,13 +74,12 @@ class AnnotationWidget(QWidget):
         self._annotator = annotator or self._annotator
         with self._telling():
             self.session = None
-            self._close_pictures()
+            self.pictures.close()
             opened = Project.open(self._root)
             self.form.name_project(opened.layout.root.resolve().name)
             self.session = AnnotationSession(opened, self._annotator)
             self.form.name_annotator(self.session.annotator)
-            self.say(self.session.notice or "What is it? H shows the keys.")
-            self._new_queue()
+            self.form.say(self.session.notice or "What is it? H shows the keys.")
         self._update()
 
     def act(self, stroke: Stroke) -> None:
@@ -103,8 +94,8 @@ class AnnotationWidget(QWidget):
             "previous": lambda: self._move(lambda s: s.previous()),
             "confirm": self._confirm,
             "model": self._show_guess,
-            "turn": self.form.look.turned.toggle,
-            "display": self.form.look.display.toggle,
+            "turn": lambda: self._toggle(self.form.look.turned, "the picks have no poses"),
+            "display": lambda: self._toggle(self.form.look.display, "no denoised volume is known"),
             "three_d": self.form.look.three_d.toggle,
             "help": self._help,
         }
@@ -122,17 +113,19 @@ class AnnotationWidget(QWidget):
             word = self._need().add_class(name)
             number = self._need().classes.names.index(word) + 1
             key = f" has key {number}" if number < 10 else " has no key: click on its name"
-            self.say(f"{word}{key}.")
+            self.form.say(f"{word}{key}.")
         self._update()
-        self._to_canvas()
+        self.to_canvas()
 
     def rename_class(self, old: str, new: str) -> None:
         """Rename a class, or merge it into another that has this name."""
         with self._telling():
             many = self._need().rename(old, new)
-            self.say(f"{many} of your particles are {new.strip()!r} now; Backspace takes it back.")
+            self.form.say(
+                f"{many} of your particles are {new.strip()!r} now; Backspace takes it back."
+            )
         self._update()
-        self._to_canvas()
+        self.to_canvas()
 
     def recolour_class(self, name: str, colour: str) -> None:
         """Give a class another colour."""
@@ -148,11 +141,7 @@ class AnnotationWidget(QWidget):
             self.training.start(self._root)
         self._update()
 
-    # What is on the screen
-
-    def say(self, sentence: str, failed: bool = False) -> None:
-        """Put a sentence into the status line."""
-        self.form.say(sentence, failed)
+    # Within
 
     def _connect(self) -> None:
         form = self.form
@@ -164,7 +153,7 @@ class AnnotationWidget(QWidget):
         form.classes.added.connect(self.add_class)
         form.classes.renamed.connect(self.rename_class)
         form.classes.recoloured.connect(self.recolour_class)
-        form.look.changed.connect(self._look_changed)
+        form.look.changed.connect(self._update)
         form.look.contrast_changed.connect(self._contrast_changed)
 
     @contextlib.contextmanager
@@ -173,7 +162,7 @@ class AnnotationWidget(QWidget):
         try:
             yield
         except CryoalError as problem:
-            self.say(" ".join(str(problem).split()), failed=True)
+            self.form.say(" ".join(str(problem).split()), failed=True)
 
     def _need(self) -> AnnotationSession:
         if self.session is None:
@@ -188,7 +177,7 @@ class AnnotationWidget(QWidget):
 
     def _say_of_current(self, statement: Callable[[AnnotationSession], Any]) -> None:
         session = self._need()
-        if session.current is not None and session.current != self.shown:
+        if session.current is not None and session.current != self.pictures.shown:
             raise CryoalError("this particle is not on the screen, so nothing was recorded")
         said = statement(session)
         self._moved(f"{said.label}: {said.id}")
@@ -218,55 +207,45 @@ class AnnotationWidget(QWidget):
         overlay.text, overlay.position, overlay.box = f"{HELP}\n ", "top_left", True
         overlay.visible = not overlay.visible
 
+    def _toggle(self, box: QCheckBox, otherwise: str) -> None:
+        if not box.isEnabled():
+            raise CryoalError(otherwise)
+        box.toggle()
+
     def _moved(self, sentence: str) -> None:
         session = self._need()
         self.form.hide_guess()
-        if self._montage is None or tuple(session.ids) != self._montage.ids:
-            self._new_queue()
+        if session.asked is not self._asked:
             sentence = f"{sentence}. A new queue." if sentence else "A new queue."
-        self.say(session.notice or sentence)
+        self.form.say(session.notice or sentence)
         session.notice = ""
         self._update()
 
-    def _new_queue(self) -> None:
-        """Make ready for other particles, and for other boxes."""
-        session = self._need()
-        asked = session.asked
-        geometry = asked.project.subtomograms.geometry
-        sizes = (
-            geometry.box * geometry.voxel_size / 10,
-            geometry.voxel_size / 10,
-            geometry.diameter / 10,
-        )
-        if self.scene is None or self.scene.sizes != sizes:
-            self._close_pictures()
-            self.scene = Scene(self.viewer, *sizes)
-            self._watch_keys()
-        self.form.look.display.setEnabled(has_display(asked))
-        self.form.look.turned.setEnabled(asked.project.particles.rotation is not None)
-        self._montage = Montage.empty(asked)
-        self._drawing = self._threads.submit(Montage.of, asked, self._look.low_pass)
-        self._look_changed()
+    def _update(self) -> None:
+        """Show the particle that is asked, then what is known about it."""
+        session = self.session
+        if session is not None:
+            self._asked = session.asked
+            with self._telling():
+                if self.pictures.open(session.asked, self.form.look.look):
+                    self._contrast_changed()
+                    self._arrived()
+                self.pictures.show(session)
+            self.form.look.display.setEnabled(has_display(session.asked))
+            self.form.look.turned.setEnabled(session.project.particles.rotation is not None)
+        self.form.show_state(session, self.training.running)
+        # After the particle is on the screen.
+        QTimer.singleShot(AFTERWARDS, self._colour)
 
-    @property
-    def _look(self) -> Look:
-        return self.form.look.look
-
-    def _look_changed(self) -> None:
-        if self.session is None:
-            return
-        if self._prefetch is not None:
-            self._prefetch.close()
-        asked, look = self.session.asked, self._look
-        self._prefetch = Prefetch(lambda name: look_at(asked, name, look))
-        self.shown = None
-        self._update()
+    def _colour(self) -> None:
+        if self.session is not None:
+            self.pictures.colour(self.session)
 
     def _contrast_changed(self) -> None:
-        if self.scene is not None:
+        if (scene := self.pictures.scene) is not None:
             look = self.form.look
-            self.scene.set_contrast(float(look.contrast.value()), look.inverted.isChecked())
-            self.scene.set_solid(look.three_d.isChecked())
+            scene.set_contrast(float(look.contrast.value()), look.inverted.isChecked())
+            scene.set_solid(look.three_d.isChecked())
 
     def _ndisplay_changed(self) -> None:
         # Layers must not come and go while napari is still telling everyone.
@@ -275,69 +254,37 @@ class AnnotationWidget(QWidget):
     def _follow_ndisplay(self) -> None:
         self.form.look.three_d.setChecked(self.viewer.dims.ndisplay == 3)
 
-    def _update(self) -> None:
-        """Show the particle that is asked, then what is known about it."""
-        session = self.session
-        if session is not None and self.scene is not None and self._prefetch is not None:
-            with self._telling():
-                if session.current is None:
-                    self.shown = None
-                    self.scene.clear()
-                elif session.current != self.shown:
-                    self.shown = None
-                    self.scene.show(self._prefetch.get(session.current))
-                    self.shown = session.current
-                self._prefetch.look_ahead(session.upcoming)
-        self.form.show_state(session, self.training.running)
-        if session is not None and session.current is not None and self.shown is None:
-            self.scene.clear() if self.scene is not None else None
-        # After the particle is on the screen.
-        QTimer.singleShot(AFTERWARDS, self._draw_queue)
-
-    def _draw_queue(self) -> None:
-        if self.scene is None or self.session is None or self._montage is None:
-            return
-        session = self.session
-        words = [session.word(name) for name in self._montage.ids]
-        colours = [session.classes.colour(word) if word else UNANSWERED for word in words]
-        self.scene.show_queue(self._montage.coloured(colours, session.current))
-        self.scene.settle()
-
     def _poll(self) -> None:
         """Look at what happened outside."""
-        if self._drawing is not None and self._drawing.done():
-            drawn, self._drawing = self._drawing, None
-            with self._telling():
-                self._montage = drawn.result()
-                self._draw_queue()
+        with self._telling():
+            if self.pictures.finished_drawing():
+                self._colour()
         session = self.session
         if session is None or not session.newer:
             return
-        if session.current is None:
-            session.refresh()
-            self._moved("")
-        else:
+        if session.current is not None:
             self.form.announce_queue()
+        elif session.refresh() or session.notice:
+            self._moved("")
 
     def _trained(self, sentence: str, failed: bool) -> None:
-        self.say(sentence, failed)
+        self.form.say(sentence, failed)
         if self.session is None and self._root is not None and not self.training.running:
             if not failed:
                 self.open(self._root)
         else:
             self._update()
 
-    def _clicked(self, viewer: Any, event: Any) -> Iterator[None]:
+    def _clicked(self, _viewer: Any, event: Any) -> Iterator[None]:
         """Ask about the particle of the queue that was clicked on; a drag moves the canvas."""
         start = tuple(event.pos)
         yield
         while event.type == "mouse_move":
             yield
-        moved = max(abs(a - b) for a, b in zip(event.pos, start, strict=True))
-        if moved > 3 or self.scene is None or self.session is None or viewer.dims.ndisplay == 3:
+        if max(abs(a - b) for a, b in zip(event.pos, start, strict=True)) > 3:
             return
-        particle = self._montage.at(*self.scene.queue_pixel(event.position))  # type: ignore[union-attr]
-        if particle is not None:
+        particle = self.pictures.under(event.position)
+        if particle is not None and self.session is not None:
             with self._telling():
                 self._move(lambda session: session.go_to_id(particle))
 
@@ -351,62 +298,15 @@ class AnnotationWidget(QWidget):
         if name and self.session is not None and name != self.session.annotator:
             assert self._root is not None
             self.open(self._root, name)
-        self._to_canvas()
+        self.to_canvas()
 
     # Coming and going
 
-    def event(self, event: QEvent) -> bool:
-        """Notice when the panel is put into a window, and when it is taken out of it."""
-        if event.type() == QEvent.Type.Show:
-            self._watch_keys()
-            if not event.spontaneous():
-                QTimer.singleShot(0, self._make_room)
-                QTimer.singleShot(0, self._fit)
-        if event.type() == QEvent.Type.Hide:
-            QTimer.singleShot(0, self._leave_if_undocked)
-        return bool(super().event(event))
-
-    def _main_window(self) -> QMainWindow | None:
-        widget: QWidget | None = self
-        while widget is not None and not isinstance(widget, QMainWindow):
-            widget = widget.parentWidget()
-        return widget
-
-    def _watch_keys(self) -> None:
-        window = self._main_window()
-        if window is not None:
-            self._keys.watch(window)
-            self._to_canvas()
-
-    def _make_room(self) -> None:
-        """Widen the window once where the panel would leave nothing of the canvas."""
-        window = self._main_window()
-        screen = None if window is None else window.screen()
-        if window is None or screen is None or window.isMaximized() or window.isFullScreen():
-            return
-        there, wanted = screen.availableGeometry(), QSize(*ROOMY)
-        size = window.size().expandedTo(wanted).boundedTo(there.size() * 0.95)
-        if size != window.size():
-            window.resize(size)
-            window.move(
-                min(window.x(), max(there.right() - size.width(), there.x())),
-                min(window.y(), max(there.bottom() - size.height(), there.y())),
-            )
-            QTimer.singleShot(AFTERWARDS, self._fit)
-
-    def _fit(self) -> None:
-        if self.scene is not None:
-            self.scene.fit()
-
-    def _to_canvas(self) -> None:
-        window = self._main_window()
-        focused = None if window is None else window.focusWidget()
-        if focused is not None and self.isAncestorOf(focused):
-            focused.clearFocus()
-
-    def _leave_if_undocked(self) -> None:
-        if self._main_window() is None and not self.isVisible():
-            self.leave()
+    def arrive(self, window: QMainWindow) -> None:
+        """Take the keys of this window."""
+        self._keys.watch(window)
+        self.to_canvas()
+        QTimer.singleShot(AFTERWARDS, self._fit)
 
     def leave(self) -> None:
         """Give keys and mouse back, take our layers away, end what runs; nothing is lost."""
@@ -416,15 +316,13 @@ class AnnotationWidget(QWidget):
             self.training.cancel()
             self.viewer.mouse_drag_callbacks.remove(self._clicked)
             self.viewer.dims.events.ndisplay.disconnect(self._ndisplay_changed)
-            self._threads.shutdown(wait=False, cancel_futures=True)
             self.session = None
-            self._close_pictures()
+            self.pictures.end()
 
-    def _close_pictures(self) -> None:
-        self.shown = self._montage = None
-        if self._prefetch is not None:
-            self._prefetch.close()
-            self._prefetch = None
-        if self.scene is not None:
-            self.scene.remove()
-            self.scene = None
+    def _arrived(self) -> None:
+        if (window := self.main_window()) is not None:
+            self.arrive(window)
+
+    def _fit(self) -> None:
+        if self.pictures.scene is not None:
+            self.pictures.scene.fit()
