@@ -115,6 +115,8 @@ class Format:
     carries : frozenset of str or None
         Columns that ``write`` puts into the file beside those; None is every column. "score" and
         "class" stand for whatever column holds them.
+    suffix : str
+        What its files are called by; they are told by content.
     own : frozenset of str
         Columns that ``rewrite`` puts into the file; needed where ``carries`` is not None.
     """
@@ -127,6 +129,7 @@ class Format:
     placing: frozenset[str] = frozenset()
     carries: frozenset[str] | None = None
     own: frozenset[str] = frozenset()
+    suffix: str = ".star"
 
 
 formats: Registry[Format] = Registry("dialect", "cryoal.io")

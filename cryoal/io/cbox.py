@@ -62,5 +62,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
 
 
 formats.register("cbox")(
-    Format("cbox", _recognise, _read, rewrite=rewrite_star, placing=frozenset(_PLACE))
+    Format(
+        "cbox", _recognise, _read, rewrite=rewrite_star, placing=frozenset(_PLACE), suffix=".cbox"
+    )
 )

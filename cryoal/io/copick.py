@@ -156,6 +156,7 @@ formats.register("copick")(
         _read,
         _write,
         placing=frozenset({"x", "y", "z"}),
+        suffix=".json",
         carries=frozenset({"score", "pickable_object_name", "instance_id"}),
     )
 )

@@ -150,6 +150,7 @@ formats.register("em")(
         _rewrite,
         placing=frozenset({"tomo_id", *_COLUMNS[7:13], *_COLUMNS[16:19]}),
         carries=frozenset({"score", "class"}),
+        suffix=".em",
         own=frozenset({*_COLUMNS, "rlnClassNumber"}),
     )
 )

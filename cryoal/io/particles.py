@@ -196,6 +196,12 @@ def write_particles(
     write_anew(particles, path, tomograms, wanted, relion_centre=relion_centre)
 
 
+def suffix_of(particles: ParticleSet, dialect: str | None = None) -> str:
+    """What a file of these particles is called by, in their own or another dialect."""
+    wanted = dialect or particles.dialect or "relion5"
+    return formats.get(wanted).suffix
+
+
 def write_anew(
     particles: ParticleSet,
     path: str | Path,

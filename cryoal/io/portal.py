@@ -94,6 +94,7 @@ formats.register("portal")(
         _read,
         _write,
         placing=frozenset({"x", "y", "z"}),
+        suffix=".ndjson",
         carries=frozenset({"type", "instance_id"}),
     )
 )

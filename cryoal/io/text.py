@@ -211,7 +211,10 @@ formats.register("coords")(
         rewrite_coords,
         placing=frozenset({"x", "y", "z", "rot", "tilt", "psi"}),
         carries=frozenset(),
+        suffix=".coords",
         own=frozenset(name for names in (*HEADLESS.values(), SCORED) for name in names),
     )
 )
-formats.register("csv")(Format("csv", _recognise_csv, _read_csv, write_csv, rewrite_csv))
+formats.register("csv")(
+    Format("csv", _recognise_csv, _read_csv, write_csv, rewrite_csv, suffix=".csv")
+)

@@ -14,6 +14,7 @@ from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.store import SubtomogramStore
+from cryoal.io.particles import suffix_of
 from cryoal.io.predictions import read_predictions
 from cryoal.io.tsv import write_tsv
 from cryoal.io.volumes import is_remote
@@ -216,7 +217,7 @@ class Project:
         particles, numbers = exporting.exported(
             self.particles, classified, only_class=only_class, min_confidence=min_confidence
         )
-        path = output or self.layout.export / "particles.star"
+        path = output or self.layout.export / f"particles{suffix_of(particles, dialect)}"
         io.write_particles(particles, path, self.tomograms, dialect)
         legend = path.with_name(f"{path.stem}_classes.tsv")
         counts = classified.counts()

@@ -183,3 +183,11 @@ def test_any_position_and_rotation_comes_back(tmp_path, dialect, zyx, seed, voxe
         assert (after.rotation.inv() * before.rotation).magnitude().max() < 1e-4
     if scored and dialect not in ("coords", "portal"):
         np.testing.assert_allclose(after.score, before.score, atol=1e-6)
+
+
+def test_a_file_is_called_as_its_dialect_has_it():
+    names = {"dynamo": ".tbl", "em": ".em", "copick": ".json", "portal": ".ndjson", "csv": ".csv",
+             "coords": ".coords", "cbox": ".cbox"}  # fmt: skip
+    assert {n: formats.get(n).suffix for n in formats.names()} == {
+        n: names.get(n, ".star") for n in formats.names()
+    }
