@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.learn.fit import Schedule
 from cryoal.project.recipes import recipe
@@ -146,6 +147,7 @@ def claim(plan: Plan, base: TrainSettings, digest: str) -> None:
         Names what differs.
     """
     facts: dict[str, Any] = {
+        "cryoal": __version__,
         "start": plan.start,
         "step": plan.step,
         "start_with": plan.start_with,

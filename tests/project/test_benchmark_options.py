@@ -112,6 +112,13 @@ def test_an_average_needs_a_recipe_whose_student_is_one(plan: Plan) -> None:
     assert set(table["recipe"]) == {"compact", "average"}
 
 
+def test_an_average_of_a_teacher_that_takes_no_steps_is_refused(plan: Plan, tmp_path: Path) -> None:
+    path = tmp_path / "still.toml"
+    path.write_text('student_is = "average"\n')
+    with pytest.raises(CryoalError, match='set start = "scratch"'):
+        feasible(replace(plan, recipes=(str(path),)))
+
+
 def test_people_err_alike_whoever_asks_and_mostly_where_it_is_hard(plan: Plan) -> None:
     erring = replace(plan, oracle_error=0.3, oracle_unsure=0.1, step=20)
     table = measured(erring)
