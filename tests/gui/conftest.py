@@ -86,23 +86,33 @@ def bugs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_panel(viewer: Any, bugs: list[str]) -> Iterator[Callable[..., Any]]:
-    """Open a project in the panel, as the menu or the command line does."""
+    """Open a project in the panel, as the menu or the command line does.
+
+    The panel stays from test to test, as it does when a person opens one project after another.
+    """
     from cryoal.annotate.launch import dock
 
-    opened = []
-
-    def open_project(folder: Path | None = None, annotator: str = "anna") -> Any:
-        panel = dock(viewer, folder, annotator)
-        opened.append(panel)
-        spin(0.05)
+    def open_project(folder: Path, annotator: str = "anna") -> Any:
+        panel = dock(viewer)
+        panel.session = None
+        look = panel.form.look
+        for box in (look.turned, look.display, look.inverted, look.three_d):
+            box.setChecked(False)
+        for field, value in {
+            look.low_pass: 40, look.high_pass: 0, look.surroundings: 150, look.contrast: 1,
+        }.items():  # fmt: skip
+            field.setValue(value)
+        panel.open(folder, annotator)
+        spin(0.02)
         return panel
 
     yield open_project
-    for panel in opened:
-        if panel.parent() is not None:
-            viewer.window.remove_dock_widget(panel)
-    spin(0.05)
-    viewer.layers.clear()
+    panel = dock(viewer)
+    scene = panel.pictures.scene
+    ours = [] if scene is None else list(scene.layers.values())
+    for layer in [layer for layer in viewer.layers if layer not in ours]:
+        viewer.layers.remove(layer)
+    viewer.canvas.overlays.text.visible = False
     spin()
 
 

@@ -74,12 +74,13 @@ class AnnotationWidget(DockedPanel):
         self._annotator = annotator or self._annotator
         with self._telling():
             self.session = None
-            self.pictures.close()
             opened = Project.open(self._root)
             self.form.name_project(opened.layout.root.resolve().name)
             self.session = AnnotationSession(opened, self._annotator)
             self.form.name_annotator(self.session.annotator)
             self.form.say(self.session.notice or "What is it? H shows the keys.")
+        if self.session is None:
+            self.pictures.close()
         self._update()
 
     def act(self, stroke: Stroke) -> None:
