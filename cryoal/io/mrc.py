@@ -143,8 +143,11 @@ def _in_its_byte_order(raw: bytes, path: Path) -> tuple[Any, ByteOrder, list[str
 
 
 def _sides_make_sense(header: Any) -> bool:
-    sides = [int(header[name]) for name in ("nx", "ny", "nz")]
-    return all(0 < side <= LARGEST_SIDE for side in sides) and int(header["nsymbt"]) >= 0
+    # Of a stack of volumes one volume's depth counts: ten thousand boxes have 320,000 sections.
+    depth = "mz" if 401 <= int(header["ispg"]) <= 630 else "nz"
+    sides = [int(header[name]) for name in ("nx", "ny", depth)]
+    whole = int(header["nz"]) > 0 and int(header["nsymbt"]) >= 0
+    return whole and all(0 < side <= LARGEST_SIDE for side in sides)
 
 
 def _voxel_sizes(header: Any) -> NDArray[np.float64]:

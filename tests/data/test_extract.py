@@ -1,6 +1,8 @@
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from cryoal.data.extract import (
     suspected_unit,
 )
 from cryoal.data.store import Index, SubtomogramStore
-from cryoal.io.mrc import open_volume, write_volume
+from cryoal.io.mrc import open_stack, open_volume, write_volume
 
 FACTS = {
     "cryoalInputDigest": "d",
@@ -63,8 +65,6 @@ def test_the_box_mean_and_deviation_stand_beside_it_relative_to_the_tomogram(tom
 
 
 def test_the_realised_voxel_size_stands_in_the_header(tomogram, tmp_path):
-    import mrcfile
-
     task = make_task(tomogram, [[24, 40, 48]], tmp_path)
     extract_tomogram(task)
     with mrcfile.open(task.stack) as file:
@@ -120,6 +120,37 @@ def test_a_stack_that_lost_boxes_is_noticed_on_opening(tomogram, tmp_path):
     write_volume(task.stack, np.zeros((1, 24, 24, 24), np.float32), 10.0, volume_stack=True)
     with pytest.raises(CryoalError, match=r"1 boxes of 24, but index\.star names 2"):
         SubtomogramStore(task.stack.parent)
+
+
+def test_ten_thousand_boxes_of_one_tomogram_can_be_read_again(tmp_path):
+    write_volume(tmp_path / "many.mrc", np.zeros((10_000, 12, 12, 12), "i1"), 10, volume_stack=True)
+    assert open_stack(tmp_path / "many.mrc").shape == (10_000, 12, 12, 12)
+
+
+def test_the_header_of_a_stack_states_what_the_file_holds(tomogram, tmp_path, rng):
+    voxels = rng.uniform(8, 38, size=(30, 3))
+    for contrast in ("dark", "bright"):
+        task = make_task(tomogram, voxels.tolist(), tmp_path, contrast=contrast)
+        extract_tomogram(task)
+        with mrcfile.open(task.stack) as file:
+            data, header = file.data.astype(np.float64), file.header
+            assert header.dmin == pytest.approx(data.min(), abs=1e-5)
+            assert header.dmax == pytest.approx(data.max(), abs=1e-5)
+            assert header.dmean == pytest.approx(data.mean(), abs=1e-5)
+            assert header.rms == pytest.approx(data.std(), rel=1e-5)
+
+
+def test_a_box_does_not_depend_on_those_beside_it(tomogram, tmp_path, rng):
+    voxels = rng.uniform(8, 38, size=(40, 3))
+    voxels[::3] = np.rint(voxels[::3])
+    task = make_task(tomogram, voxels.tolist(), tmp_path)
+    together = extract_tomogram(task)
+    boxes = dict(zip(together.ids, np.array(open_stack(task.stack)), strict=True))
+    assert len(boxes) > 10
+    for row in rng.permutation(len(voxels))[:10]:
+        alone = replace(task, ids=task.ids[[row]], position=task.position[[row]])
+        if len(extract_tomogram(alone).ids):
+            np.testing.assert_array_equal(open_stack(task.stack)[0], boxes[task.ids[row]])
 
 
 def test_an_id_without_a_box_is_answered_with_the_reason(tomogram, tmp_path):
