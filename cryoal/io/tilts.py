@@ -46,6 +46,10 @@ def _facts(angles: NDArray[np.float64], names: list[str], **more: Any) -> dict[s
 
 
 def _star(content: Content) -> dict[str, Any] | None:
+    about = ("rlnTomoReconstructed", "rlnTomoSize", "rlnTomoTomogramBinning")
+    listed = [b for b in content.blocks.values() if "rlnTomoName" in b]
+    if any(str(c).startswith(about) for block in listed for c in block.columns):
+        return None  # a set of tomograms, which may hold the tilts of each in further blocks
     for name, block in content.blocks.items():
         column = next((c for c in ANGLES if c in block), None)
         if column is not None and "rlnTomoName" not in block:
@@ -59,9 +63,7 @@ def _star(content: Content) -> dict[str, Any] | None:
                     more = {"pixel_size": float(stated.iloc[0])} if len(stated) else {}
             return _facts(angles, series, **more)
         if "rlnTomoTiltSeriesStarFile" in block and "rlnTomoName" in block:
-            about = ("rlnTomoReconstructed", "rlnTomoSize", "rlnTomoTomogramBinning")
-            if not any(str(c).startswith(about) for c in block.columns):
-                return {"tomograms": block["rlnTomoName"].tolist()}
+            return {"tomograms": block["rlnTomoName"].tolist()}
     return None
 
 

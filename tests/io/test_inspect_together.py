@@ -261,3 +261,18 @@ def test_a_set_of_tomograms_names_each_place_that_states_the_voxel_size(testdata
         "the headers of its volumes": 10.0,
     }
     assert (facts["voxel_size"], facts["voxel_sizes_agree"]) == (10.0, True)
+
+
+def test_a_set_with_the_tilts_of_each_tomogram_is_a_set(tmp_path):
+    (tmp_path / "t.star").write_text(
+        "data_global\nloop_\n_rlnTomoName\n_rlnTomoSizeX\n_rlnTomoSizeY\n_rlnTomoSizeZ\n"
+        "_rlnTomoTiltSeriesPixelSize\nTS_01.tomostar 64 64 32 10\n\n"
+        "data_TS_01.tomostar\nloop_\n_rlnTomoYTilt\n_rlnDefocusU\n-60 1\n60 1\n"
+    )
+    assert inspect(tmp_path / "t.star")["kind"] == "tomogram_set"
+    (tmp_path / "s.star").write_text(
+        "data_global\nloop_\n_rlnTomoName\n_rlnTomoTiltSeriesStarFile\n"
+        "TS_01 tilt_series/TS_01.star\n"
+    )
+    facts = inspect(tmp_path / "s.star")
+    assert (facts["kind"], facts["tomograms"]) == ("tilt_series", ["TS_01"])
