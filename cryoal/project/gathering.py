@@ -1,0 +1,141 @@
+"""What is to be extracted: the tomograms and picks of a project, with those that are new."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import cryoal.io as io
+from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
+from cryoal.core.tomogram import Tomogram
+from cryoal.data.extract import (
+    WORKING_VOXEL_SIZE,
+    BoxGeometry,
+    choose_geometry,
+    outside,
+    suspected_unit,
+)
+from cryoal.data.store import Index
+from cryoal.io.display import with_displays
+from cryoal.project import inputs
+from cryoal.project.layout import Layout
+from cryoal.project.settings import ExtractSettings
+
+log = logging.getLogger(__name__)
+
+#: Fraction of positions outside their tomograms above which the unit must be wrong.
+MOST = 0.5
+
+
+def gather_tomograms(
+    layout: Layout,
+    paths: Sequence[str | Path],
+    options: ExtractSettings,
+    tilt_range: tuple[float, float] | None,
+    display: str | None,
+    unpack_into: Path,
+) -> dict[str, Tomogram]:
+    """The project's tomograms with the new ones; display volumes stay until others are given."""
+    old = inputs.read_tomograms(layout.tomograms, unpack_into)
+    known = dict(old)
+    if paths:
+        new = io.read_tomograms(
+            paths,
+            fallback_voxel_size=options.voxel_size,
+            tilt_range=tilt_range,
+            unpack_into=unpack_into,
+        )
+        known |= {name: _with_old_display(t, old.get(name)) for name, t in new.items()}
+    elif tilt_range is not None:
+        known = {name: replace(t, tilt_range=tilt_range) for name, t in known.items()}
+    if not known:
+        raise CryoalError("which tomograms? Give --tomograms (volumes or a tomograms.star)")
+    return with_displays(known, display, unpack_into) if display is not None else known
+
+
+def _with_old_display(new: Tomogram, old: Tomogram | None) -> Tomogram:
+    if old is None or new.load_display is not None or old.shape != new.shape:
+        return new
+    return replace(
+        new,
+        load_display=old.load_display,
+        display_path=old.display_path,
+        display_shape=old.display_shape,
+        display_voxel_size=old.display_voxel_size,
+    )
+
+
+def gather_picks(
+    layout: Layout,
+    particles: Sequence[str | Path],
+    tomograms: dict[str, Tomogram],
+    unit: str | None,
+    relion_centre: str,
+) -> tuple[ParticleSet, int]:
+    """The project's picks with the new ones, and how many match no tomogram."""
+    old = inputs.read_particles(layout.particles) if layout.particles.exists() else None
+    if not particles:
+        if unit is not None:
+            raise CryoalError("--unit belongs to --particles: give those again as well")
+        if old is None:
+            raise CryoalError("which picks? Give --particles (a particle file, or several)")
+        return old, 0
+    reading = io.read_all(particles, tomograms, unit=unit, relion_centre=relion_centre)
+    unmatched = 0 if reading.unmatched is None else len(reading.unmatched)
+    return inputs.merge(old, reading.particles), unmatched
+
+
+def check_units(particles: ParticleSet, tomograms: dict[str, Tomogram]) -> None:
+    """Refuse picks most of which lie outside their tomograms.
+
+    Raises
+    ------
+    CryoalError
+        Names the unit under which they would lie inside.
+    """
+    beyond = np.zeros(len(particles), dtype=bool)
+    for name, tomogram in tomograms.items():
+        rows = np.flatnonzero(particles.tomogram == name)
+        beyond[rows] = outside(particles.position[rows], tomogram)
+    if len(particles) and beyond.mean() > MOST:
+        worst = pd.Series(particles.tomogram[beyond]).mode()[0]
+        rows = particles.tomogram == worst
+        readings = list(suspected_unit(particles.position[rows], tomograms[worst]))
+        advice = (
+            f"they would lie inside with {' or '.join(readings)}"
+            if readings
+            else ("check --unit and --voxel-size")
+        )
+        raise CryoalError(
+            f"{worst}: {beyond.sum()} of {len(particles)} positions lie outside their tomograms; "
+            f"{advice}"
+        )
+
+
+def geometry_for(
+    tomograms: Iterable[Tomogram], options: ExtractSettings, known: Index | None
+) -> BoxGeometry:
+    """Box and diameter from the options, or those of the extraction a project already has."""
+    if options.diameter is None and options.box is None and known is not None:
+        return known.geometry
+    voxel_size = working_voxel_size(tomograms, options.voxel_size)
+    return choose_geometry(voxel_size, options.diameter, options.box)
+
+
+def working_voxel_size(tomograms: Iterable[Tomogram], wanted: float | None) -> float:
+    """10 A when every tomogram is finer, else the coarsest tomogram's own; or what is wanted."""
+    sizes = [tomogram.voxel_size for tomogram in tomograms]
+    voxel_size = wanted or max([*sizes, WORKING_VOXEL_SIZE])
+    finest_possible = max(sizes)
+    if voxel_size < finest_possible * 0.999:
+        log.warning(
+            "a working voxel size of %g A is finer than a tomogram's %g A: boxes grow, detail does "
+            "not",
+            voxel_size,
+            finest_possible,
+        )
+    return voxel_size
