@@ -143,7 +143,12 @@ def benchmark(
     every_label, scores = full_rows(plan), score_rows(plan)
     summary = summarise(results, full=every_label)
     write_tsv(output / "summary.tsv", summary)
-    write_benchmark_page(output / "report.html", results, every_label, scores)
+    said = [
+        f"{share:.0%} of the answers {kind}"
+        for share, kind in ((oracle_error, "wrong"), (oracle_unsure, "unsure"))
+        if share
+    ]
+    write_benchmark_page(output / "report.html", results, every_label, scores, note=", ".join(said))
     columns = [
         "acquisition",
         "recipe",

@@ -89,8 +89,10 @@ def write_benchmark_page(
     results: pd.DataFrame,
     full: pd.DataFrame | None = None,
     scores: pd.DataFrame | None = None,
+    *,
+    note: str = "",
 ) -> None:
-    """Write ``report.html`` of a benchmark."""
+    """Write ``report.html`` of a benchmark; ``note`` says what was special about it."""
     table = with_recipe(results)
     seeds, strategies = table["seed"].nunique(), table["acquisition"].nunique()
     recipes = table["recipe"].nunique()
@@ -100,7 +102,8 @@ def write_benchmark_page(
         curve_sections(table, full, scores),
         subtitle=f"{seeds} seed{'s' if seeds > 1 else ''}, "
         f"{strategies} {'strategies' if strategies > 1 else 'strategy'}"
-        + (f", {recipes} training recipes" if recipes > 1 else ""),
+        + (f", {recipes} training recipes" if recipes > 1 else "")
+        + (f"; {note}" if note else ""),
         cards=_cards(table, full),
     )
 

@@ -96,7 +96,7 @@ def learning_curve(
             chance, color=GREY, linestyle=":", linewidth=1.2, label=f"guessing ({chance:.3f})"
         )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize=9, frameon=False, loc="lower right")
+    axes.legend(fontsize=9, frameon=False, loc="best")
     return figure
 
 

@@ -96,9 +96,17 @@ def test_the_page_says_what_was_saved_and_what_the_scores_knew(tmp_path):
         random__compact=[[0.4, 0.5, 0.6]] * 3,
     )
     path = tmp_path / "report.html"
-    write_benchmark_page(path, table, full(0.9, 0.9, 0.9), a_score_table())
+    write_benchmark_page(
+        path, table, full(0.9, 0.9, 0.9), a_score_table(), note="10% of the answers wrong"
+    )
     text = path.read_text(encoding="utf-8")
-    for said in ("2 training recipes", "Labels saved", "&gt; ", "What the scores knew", "0 of 3"):
+    for said in (
+        "2 training recipes; 10% of the answers wrong",
+        "Labels saved",
+        "&gt; ",
+        "What the scores knew",
+        "0 of 3",
+    ):
         assert said in text, said
     cells = [part.split("</td>")[0] for part in text.split("<td")[1:]]
     assert not any(cell.endswith("nan") for cell in cells)
