@@ -1,5 +1,6 @@
 """What is said is on the disk, what is taken back is as if never said, and nothing else happens."""
 
+import contextlib
 import itertools
 import os
 import resource
@@ -365,6 +366,39 @@ def test_classes_keep_their_keys_and_colours(queued: Path) -> None:
     assert again.classes.names == ("zebra", "apple")
     assert again.classes.colour("zebra") == "#112233"
     assert [again.classes.at_key(k) for k in range(4)] == ["junk", "zebra", "apple", None]
+
+
+def test_a_class_that_another_adds_meanwhile_is_kept(queued: Path) -> None:
+    anna, ben = AnnotationSession(queued, "anna"), AnnotationSession(queued, "ben")
+    anna.add_class("a")
+    ben.add_class("b")
+    anna.answer("c")
+    assert anna.classes.names == ("a", "b", "c")
+    assert AnnotationSession(queued, "cleo").classes.names == ("a", "b", "c")
+
+
+def test_a_list_of_classes_that_cannot_be_read_costs_no_answer(queued: Path) -> None:
+    session = AnnotationSession(queued, "anna")
+    path = Project(queued).layout.classes
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("class = 3")
+    session.answer("a")
+    assert list(book(queued).values()) == ["a"]
+    assert session.classes.names == ("a",)
+    with pytest.raises(CryoalError, match="not a list of classes"):
+        session.add_class("b")
+
+
+def test_a_renaming_that_cannot_be_written_changes_nothing(cramped: Path) -> None:
+    session = AnnotationSession(cramped, "anna")
+    with contextlib.suppress(CryoalError):
+        while True:
+            session.answer("a")
+    before = book(cramped)
+    with pytest.raises(CryoalError, match="could not be written"):
+        session.rename("a", "b")
+    assert (book(cramped), session.classes.names) == (before, ("a",))
+    assert AnnotationSession(cramped, "anna").classes.names == ("a",)
 
 
 def test_renaming_says_again_and_merging_joins(queued: Path) -> None:

@@ -3,13 +3,19 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import mrcfile
 import numpy as np
 import pytest
 from gui.driving import book, click_at, press, spin, wait, write_queue
+from scipy.ndimage import gaussian_filter
 
+from cryoal.io.mrc import open_volume
+from cryoal.project import inputs
 from cryoal.project.project import Project
 
 pytestmark = pytest.mark.gui
@@ -305,3 +311,27 @@ def test_layers_that_were_deleted_come_back_before_the_next_answer(
     assert panel.pictures.shown == panel.session.current
     press(canvas, "J")
     assert len(book(queued)) == 1
+
+
+def test_the_denoised_volume_is_shown_where_there_is_one(
+    canvas: Any, open_panel: Callable[..., Any], queued: Path
+) -> None:
+    panel = open_panel(queued)
+    press(canvas, "D")
+    assert "no denoised volume is known" in panel.form.status.text()
+    opened = Project(queued)
+    denoised = {}
+    for name, tomogram in opened.tomograms.items():
+        path = queued / f"{name}_denoised.mrc"
+        with mrcfile.new(path) as file:
+            file.set_data(gaussian_filter(tomogram.load().astype(np.float32), 1))
+        denoised[name] = replace(tomogram, load_display=partial(open_volume, path))
+    inputs.write_tomograms(opened.layout.tomograms, denoised)
+    panel = open_panel(queued)
+    xy = panel.pictures.scene.layers["xy"]
+    raw = xy.data.copy()
+    press(canvas, "D")
+    assert np.corrcoef(xy.data.ravel(), raw.ravel())[0, 1] > 0.5
+    assert np.abs(np.diff(xy.data)).mean() < np.abs(np.diff(raw)).mean()
+    press(canvas, "D")
+    assert np.array_equal(xy.data, raw)
