@@ -103,7 +103,13 @@ def feasible(plan: Plan) -> Plan:
         for name in [name for name, wanted in needs.items() if "score" in wanted]:
             log.warning("%s: the picks have no score, so %r is left out", plan.project, name)
             plan = replace(plan, acquisitions=[a for a in plan.acquisitions if a != name])
-    if not chains_of(plan):
+    chains = chains_of(plan)
+    for chain in (c for c in plan.chains if c.seed == 0 and c not in chains):
+        log.warning(
+            "%s with recipe %s is left out: its student is no moving average",
+            *(chain.acquisition, chain.recipe),
+        )
+    if not chains:
         raise CryoalError(f"{plan.project}: no acquisition is left that could be measured")
     set_up(plan, 0)
     claim(plan, project.settings.train, boxes_digest(store))
@@ -114,19 +120,14 @@ def feasible(plan: Plan) -> Plan:
 def chains_of(plan: Plan) -> list[Chain]:
     """The plan's chains, less those whose training lacks what the acquisition needs."""
     base = Project.open(plan.project).settings.train
-    kept = []
-    for chain in plan.chains:
-        wants_average = chain.acquisition != FULL and "average" in needs_of(chain.acquisition)
-        is_average = plan.settings(chain.recipe, 0, base).student_is == "average"
-        if wants_average and not is_average:
-            if chain.seed == 0:
-                log.warning(
-                    "%s with recipe %s is left out: its student is no moving average",
-                    *(chain.acquisition, chain.recipe),
-                )
-            continue
-        kept.append(chain)
-    return kept
+    averaged = {way for way in plan.recipes if plan.settings(way, 0, base).student_is == "average"}
+    return [
+        chain
+        for chain in plan.chains
+        if chain.acquisition == FULL
+        or "average" not in needs_of(chain.acquisition)
+        or chain.recipe in averaged
+    ]
 
 
 def collect(plan: Plan) -> pd.DataFrame:
