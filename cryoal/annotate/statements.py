@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryoal.core.errors import CryoalError
 from cryoal.core.labels import REPEAT, Label, LabelBook, new_statement
 from cryoal.io import ledger
 from cryoal.project.labels import REATTACH, reattach
@@ -37,7 +38,7 @@ class Statements:
     def reload(self) -> bool:
         """Read the ledger again if another window or program wrote to it; whether it did."""
         now = signature(self.path)
-        if now == self._signature:
+        if now == self._signature or not self._project.layout.root.is_dir():
             return False
         book = ledger.read(self.path) if now is not None else LabelBook()
         near = REATTACH * self._project.diameter
@@ -93,6 +94,10 @@ class Statements:
             said.append(replace(label, when=when, statement=name, annotator=self.annotator))
         if not said:
             return []
+        root = self._project.layout.root
+        if not root.is_dir():
+            # It would be made anew, and the answers be where nobody looks.
+            raise CryoalError(f"{root}: the project is gone from here; the answer is not recorded")
         ledger.append(self.path, said)
         self._signature = signature(self.path)
         for label in said:

@@ -44,7 +44,7 @@ def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_
         return
     say(
         f"{len(queue)} particles to look at ({queue.acquisition}, {len(queue.controls)} of them "
-        f"random controls): {path}. Next: label them, then "
+        f"random controls): {path}. Next: cryoal annotate {project}, or label them, then "
         f"cryoal label {project} --from labels.tsv"
     )
 

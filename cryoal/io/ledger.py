@@ -44,6 +44,8 @@ def append(path: Path, labels: Iterable[Label]) -> None:
             try:
                 _write(file, start + text.getvalue().encode())
                 os.fsync(file.fileno())
+                if size == 0:
+                    _flush_folder(path.parent)
             except OSError:
                 # What is called not recorded must not be found by the next reader.
                 with contextlib.suppress(OSError):
@@ -59,6 +61,16 @@ def _write(file: io.FileIO, data: bytes) -> None:
     """Write all of it: without a buffer a call may take a part only."""
     while data:
         data = data[file.write(data) :]
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a new file's name as lasting as its content; not every system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read(path: Path) -> LabelBook:

@@ -327,6 +327,21 @@ def test_where_no_ledger_can_be_the_answer_is_refused(queued: Path) -> None:
     assert (session.index, session.progress.answered) == (0, 0)
 
 
+def test_a_project_that_was_moved_away_gets_no_answers_where_it_was(
+    queued: Path, tmp_path: Path
+) -> None:
+    session = AnnotationSession(queued, "anna")
+    session.answer("a")
+    queued.rename(tmp_path / "elsewhere")
+    with pytest.raises(CryoalError, match="gone from here; the answer is not recorded"):
+        session.answer("a")
+    assert not queued.exists()
+    assert session.progress.answered == 1
+    (tmp_path / "elsewhere").rename(queued)
+    session.answer("b")
+    assert sorted(book(queued).values()) == ["a", "b"]
+
+
 def test_every_answer_given_before_the_program_is_killed_is_there(queued: Path) -> None:
     program = textwrap.dedent(
         """
