@@ -61,7 +61,9 @@ def test_the_story_from_simulation_to_export_survives_a_power_cut(tmp_path: Path
                data / "particles.star", "--diameter", 270, "--contrast", "dark"]  # fmt: skip
     run(*extract, "-j", 1)
     settings = project / "cryoal.toml"
-    short = "[train]\nmax_steps = 260\nstudent_steps = 5\n"
+    # Convolutions take long enough to be killed in the middle.
+    networks = 'network = "compact"\nstudent = "compact-thin"\n'
+    short = f"[train]\n{networks}max_steps = 260\nstudent_steps = 5\n"
     settings.write_text(settings.read_text().replace("[train]\n", short))
 
     first = json.loads(run("select", project, "-n", 16, "--json"))

@@ -16,7 +16,9 @@ from cryoal.cli.common import progress, project_argument, say
     help="Folder of density maps (MRC) of what may be in the tomograms.",
 )
 @click.option("--scenes", type=int, default=60, show_default=True, help="Simulated arrangements.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other random draws."
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: all cores.")
 def pretrain(project: Path, templates: Path, scenes: int, seed: int, workers: int | None) -> None:
     """Train the starting weights on simulated tomograms of your own templates.
