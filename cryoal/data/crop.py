@@ -6,12 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from cryoal.data.normalise import unmeasured
 from cryoal.data.resample import tiles
 
 #: A position closer than this to a whole voxel is taken to be one (voxels): a hundred times
 #: finer than what the eye or a network could notice, coarser than the rounding of any file.
 WHOLE = 1e-4
+
+#: Fraction of voxels up to which equal neighbours are chance, as they are among integers.
+CHANCE = 0.02
 
 #: Multiplications up to which OpenBLAS multiplies matrices without packing them first
 #: (``interface/gemm.c``); for matrices as narrow as a tile that takes two thirds of the time.
@@ -63,7 +68,8 @@ class Cropper:
         Returns
         -------
         (box, box, box) float32
-            At a whole-voxel centre without rescaling an exact copy. NaN outside the volume.
+            At a whole-voxel centre without rescaling an exact copy; else NaN where the volume is a
+            constant, which interpolation would hide. NaN outside the volume.
         """
         box = np.empty((self.box,) * 3, dtype=np.float32)
         self.cut(np.asarray(centre, dtype=np.float64)[None], box[None])
@@ -104,18 +110,36 @@ class Cropper:
                 np.empty(shape, np.float32) for shape in ((n,) * 3, (n, n, b), (n, b, b))
             ]
         source, planes, lines = self._buffers
+        steps = np.arange(self.box) * self.scale
         for k, row in enumerate(rows.tolist()):
             _read(self.volume, corners[k], source, outside=None)
             # Each step contracts the first axis and puts the new one last: zyx, yxz, xzy, zyx.
             _contract(source, offsets[k][0], line.first, matrices[k, 0], planes)
             _contract(planes, offsets[k][1], line.first, matrices[k, 1], lines)
             _contract(lines, offsets[k][2], line.first, matrices[k, 2], boxes[row])
-        steps = np.arange(self.box) * self.scale
+            if (constant := _constant(source)) is not None:
+                at_voxel = [
+                    np.rint(x + steps).astype(int) - c
+                    for x, c in zip(low[k], corners[k], strict=True)
+                ]
+                boxes[row][constant[np.ix_(*at_voxel)]] = np.nan
         for axis, size in enumerate(self.volume.shape):
             positions = low[:, axis, None] + steps
             beyond = (positions <= -0.5) | (positions >= size - 0.5)
             for k in np.flatnonzero(beyond.any(axis=1)).tolist():
                 np.moveaxis(boxes[rows[k]], axis, 0)[beyond[k]] = np.nan
+
+
+def _constant(source: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Voxels of regions without any measurement, at least four voxels wide; None without any."""
+    planes = source.reshape(len(source), -1)[::2]
+    if not (planes[:, 1:] == planes[:, :-1]).any():
+        return None
+    mask = unmeasured(source)
+    if mask is None or mask.mean() < CHANCE:
+        return None
+    regions = ndimage.binary_opening(mask, np.ones((4, 4, 4), dtype=bool))
+    return regions if regions.any() else None
 
 
 def _contract(

@@ -127,6 +127,22 @@ def test_every_voxel_type_comes_out_as_native_float32(dtype):
     np.testing.assert_array_equal(box, volume[6:14, 6:14, 6:14].astype(np.float32))
 
 
+@pytest.mark.parametrize("scale", [1.0, 1.3])
+@pytest.mark.parametrize("fill", [0.0, 17.5, -3.3e4])
+def test_what_was_never_measured_is_missing_between_voxels_too(rng, fill, scale):
+    volume = rng.normal(fill, 1, size=(80, 80, 80)).astype(np.float32)
+    volume[:, :, :40] = fill
+    box = Cropper(volume, 24, scale)(np.array([40.3, 40.2, 40.4]))
+    missing = np.isnan(box)
+    at = 40.4 + (np.arange(24) - 12) * scale
+    np.testing.assert_array_equal(missing, np.broadcast_to(np.rint(at) < 40, box.shape))
+
+
+def test_integers_that_happen_to_be_equal_are_not_missing(rng):
+    volume = np.rint(3 * rng.normal(size=(64, 64, 64))).astype(np.int8)
+    assert not np.isnan(Cropper(volume, 24)(np.array([32.3, 32.2, 32.4]))).any()
+
+
 def test_inside_counts_the_share_of_the_box():
     cropper = Cropper(np.zeros((40, 40, 40), np.float32), 16)
     assert cropper.inside(np.array([20.0, 20, 20])) == 1

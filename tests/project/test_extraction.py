@@ -69,6 +69,16 @@ def test_adding_picks_later_keeps_labels_ids_and_finished_tomograms(
     assert len(Project.open(project).particles) == 84
 
 
+def test_two_workers_write_the_same_bytes_as_one(project: Path) -> None:
+    one = {p.name: p.read_bytes() for p in (project / "subtomograms").glob("*.mrc")}
+    for name in one:
+        (project / "subtomograms" / name).unlink()
+    assert cryoal("extract", project, "-j", 2).code == 0
+    two = {p.name: p.read_bytes() for p in (project / "subtomograms").glob("*.mrc")}
+    assert two == one
+    assert len(one) == 3
+
+
 def test_the_index_forgets_a_stack_before_it_is_made_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
