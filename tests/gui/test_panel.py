@@ -183,6 +183,17 @@ def test_classes_are_edited_in_place(canvas: Any, panel: Any, queued: Path) -> N
     assert panel.viewer.canvas.overlays.text.visible is False
 
 
+def test_no_name_is_too_long_for_the_panel(panel: Any) -> None:
+    panel.add_class("a class with a name that is much longer than any panel is wide " * 2)
+    from qtpy.QtWidgets import QScrollArea
+
+    panel.form.say("/a/path/without/a/space" * 20)
+    spin(0.05)
+    inside = panel.findChild(QScrollArea)
+    assert inside.widget().width() <= inside.viewport().width()
+    assert panel.form.train.width() > 200
+
+
 def test_a_new_queue_is_announced_and_comes_with_the_next_answer(
     canvas: Any, panel: Any, queued: Path
 ) -> None:

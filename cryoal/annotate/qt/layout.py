@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -48,6 +49,7 @@ class Form(QObject):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 4)
         self.open = button("Open…", "Choose the folder of a project", self.opening.emit)
         self.train = button(
@@ -60,6 +62,7 @@ class Form(QObject):
             "Hidden until asked, so that it does not lead you",
             lambda: self.acted.emit("model"),
         )
+        self.project.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._arrange(panel)
 
     def say(self, sentence: str, failed: bool = False) -> None:
@@ -70,6 +73,7 @@ class Form(QObject):
     def name_project(self, name: str) -> None:
         """Show which project is open."""
         self.project.setText(html.escape(name))
+        self.project.setToolTip(html.escape(name))
 
     def name_annotator(self, name: str) -> None:
         """Show whose words these are."""

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -143,6 +144,8 @@ class ClassPanel(QWidget):
         colour.clicked.connect(lambda: self._choose_colour(name, classes.colour(name)))
         say = button(name, f"Label as {name}", lambda: self.answered.emit(name))
         say.setStyleSheet("text-align: left; padding: 4px 8px")
+        # A long name is cut, not the panel widened.
+        say.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.names[name] = say
         for widget in (sign, colour, say):
             layout.addWidget(widget, stretch=1 if widget is say else 0)
