@@ -10,7 +10,7 @@ from cryoal.annotate.agreement import Agreement, self_agreement
 from cryoal.annotate.class_list import ClassList
 from cryoal.annotate.classes import Classes, valid_name
 from cryoal.annotate.course import Course
-from cryoal.annotate.queue import Asked, Guesses, newest_signature, read_asked
+from cryoal.annotate.queue import Guesses, newest_signature, read_asked
 from cryoal.annotate.schedule import REPEAT_EVERY, Item, schedule
 from cryoal.annotate.statements import Statements
 from cryoal.core.errors import CryoalError
