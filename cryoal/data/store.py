@@ -119,12 +119,16 @@ class Index:
         )
         tomogram = pd.DataFrame([{"rlnTomoName": name, **facts}], dtype=str)
         rest = self.without([name])
-        return Index(
-            self.geometry,
-            pd.concat([rest.boxes, boxes], ignore_index=True),
-            pd.concat([rest.tomograms, tomogram], ignore_index=True),
-            pd.concat([rest.left_out, left_out], ignore_index=True),
-        )
+        # By name, not by which worker was first: what follows draws rows at random.
+        frames = [
+            pd.concat(pair).sort_values("rlnTomoName", kind="stable", ignore_index=True)
+            for pair in (
+                (rest.boxes, boxes),
+                (rest.tomograms, tomogram),
+                (rest.left_out, left_out),
+            )
+        ]
+        return Index(self.geometry, *frames)
 
     def digests(self) -> dict[str, str]:
         """What each finished tomogram was made of: ``{name: digest}``."""

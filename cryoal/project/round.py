@@ -6,6 +6,7 @@ its inputs have not changed.
 
 import hashlib
 import json
+import logging
 import time
 import tomllib
 from collections.abc import Callable
@@ -41,6 +42,8 @@ from cryoal.project.training import (
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -89,6 +92,10 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
             resume_path=here.training,
             progress=lambda done, total, _loss: progress(done, total),
         )
+        if pair.settled:
+            known = [f"{way} {found.accuracy:.2f}" for way, found in pair.settled.items()]
+            taken = next(iter(pair.settled))
+            log.info("settled on %s; accuracy of labels set aside: %s", taken, ", ".join(known))
         with replacing(here.history) as file:
             ways = [{"head": way, **found.facts} for way, found in pair.settled.items()]
             file.writelines(json.dumps(line) + "\n" for line in (*ways, *pair.history.records))

@@ -63,9 +63,9 @@ def look(
 
 
 def boxes_digest(store: SubtomogramStore) -> str:
-    """Changes when any box does."""
+    """Changes when any box does, or their order."""
     digests = sorted(store.index.digests().items())
-    return hashlib.sha256(repr(digests).encode()).hexdigest()
+    return hashlib.sha256(repr((digests, store.ids.tolist())).encode()).hexdigest()
 
 
 def views_of(index: Index, tomogram: NDArray[np.str_]) -> NDArray[np.bool_]:

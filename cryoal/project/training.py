@@ -1,6 +1,5 @@
 """One round of learning: labelled boxes to a teacher and a student, and what they predict."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +22,6 @@ from cryoal.models.pretrained import has_weights, start_from_weights
 from cryoal.models.shape import Shape, ShapeLinear
 from cryoal.project.settings import TrainSettings
 from cryoal.project.sight import Sight
-
-log = logging.getLogger(__name__)
 
 #: Particles of the pool that transfer on unlabelled ones sees.
 POOL_SAMPLE = 4096
@@ -222,10 +219,6 @@ def _settle_pair(
         start_from_weights(network, weights)
     points, told = _embedded(teacher, sight, rows, pool, settings)
     settled = settle_head(teacher, points, told, targets, seed=settings.seed)
-    ways = [f"{way} {found.accuracy:.2f}" for way, found in settled.items()]
-    log.info(
-        "settled on %s (accuracy of labels set aside: %s)", next(iter(settled)), ", ".join(ways)
-    )
     taken = next(iter(settled.values()))
     called = (points[told] @ taken.weight.T + taken.bias).argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
