@@ -346,3 +346,13 @@ def test_the_denoised_volume_is_shown_where_there_is_one(
     assert np.abs(np.diff(xy.data)).mean() < np.abs(np.diff(raw)).mean()
     press(canvas, "D")
     assert np.array_equal(xy.data, raw)
+
+
+def test_a_project_dropped_on_the_window_is_the_one_the_panel_takes_up(
+    viewer: Any, panel: Any, asked: Path
+) -> None:
+    from cryoal.annotate.qt.widget import dropped_project
+
+    assert dropped_project(viewer) is None
+    viewer.open(asked, plugin="cryoal")
+    assert dropped_project(viewer) == str(asked.resolve())

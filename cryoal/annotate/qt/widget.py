@@ -15,6 +15,7 @@ from cryoal.annotate.qt.keys import HELP, KeyFilter, Stroke
 from cryoal.annotate.qt.layout import Form
 from cryoal.annotate.qt.pictures import Pictures
 from cryoal.annotate.qt.training import Training
+from cryoal.annotate.readers import PROJECT
 from cryoal.annotate.session import AnnotationSession
 from cryoal.core.errors import CryoalError
 from cryoal.project.project import Project
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 POLL = 400
 #: Milliseconds that the queue's colours wait for the particle.
 AFTERWARDS = 40
+
+
+def dropped_project(viewer: "napari.viewer.Viewer") -> str | None:
+    """The project that the newest layer came from which was dropped on the window, if any."""
+    folders = [layer.metadata.get(PROJECT) for layer in reversed(viewer.layers)]
+    return next((str(folder) for folder in folders if folder), None)
 
 
 class AnnotationWidget(DockedPanel):
@@ -63,6 +70,7 @@ class AnnotationWidget(DockedPanel):
         self.viewer.mouse_drag_callbacks.append(self._clicked)
         self.viewer.dims.events.ndisplay.connect(self._ndisplay_changed)
         self.form.say("Choose the folder of a project.")
+        project = project or dropped_project(napari_viewer)
         if project is not None:
             self.open(project)
 
