@@ -21,8 +21,9 @@ from cryoal.acquire.base import Pool, acquisitions
 from cryoal.acquire.discrepancy import squared_distance
 from cryoal.core.predictions import Predictions
 from cryoal.learn import metrics
-from cryoal.learn.fit import Schedule, fit
+from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict
+from cryoal.learn.schedule import Schedule
 from cryoal.models.base import build
 
 NAMES = ("random", "entropy", "margin", "discrepancy", "discrepancy_tempered")

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,97 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from cryoal.data.augment import HALF_TURNS, augment
 from cryoal.io.files import replacing
+from cryoal.learn.batches import Batches, mix
 from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
+from cryoal.learn.schedule import LOSS_MEMORY_STEPS, History, Schedule
 from cryoal.learn.transfer import KnowledgeTransfer, TransferOptions
 from cryoal.models.base import Network
 
 log = logging.getLogger(__name__)
-
-#: The training loss that decides on convergence is a running mean over about this many steps.
-LOSS_MEMORY_STEPS = 50
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train: a plateau of the learning rate, then a cosine to zero.
-
-    The plateau ends when the running mean of the teacher's training loss (over 50 steps, on
-    augmented boxes) falls below ``loss_below``, but not before ``min_steps`` nor after
-    ``max_steps``, both counted with the descent, which takes ``descent`` of all steps.
-
-    Attributes
-    ----------
-    learning_rate, weight_decay : float
-        Of AdamW (Loshchilov and Hutter 2019).
-    batch_size : int
-    warmup : int
-        Steps over which the learning rate rises linearly.
-    min_steps, max_steps : int
-        With 0 the teacher stays as it is, and only the student learns.
-    descent : float
-        Share of all steps.
-    loss_below : float
-        Nats.
-    student_steps : int
-        More steps for the student alone, the teacher fixed and in evaluation mode.
-    label_smoothing : float
-    """
-
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.05
-    batch_size: int = 32
-    warmup: int = 50
-    min_steps: int = 600
-    max_steps: int = 1800
-    descent: float = 0.5
-    loss_below: float = 0.1
-    student_steps: int = 300
-    label_smoothing: float = 0.0
-
-    def rate(self, step: int, descent_from: int | None) -> float:
-        """Factor on the learning rate at a step, from when the plateau ended (None: not yet)."""
-        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        if descent_from is None or step < descent_from:
-            return rise
-        length = self.descent_steps(descent_from)
-        return rise * 0.5 * (1 + math.cos(math.pi * (step - descent_from + 1) / length))
-
-    def descent_steps(self, descent_from: int) -> int:
-        """Length of the descent after a plateau of this many steps."""
-        if self.descent >= 1:
-            return self.max_steps
-        return max(1, round(descent_from * self.descent / (1 - self.descent)))
-
-    def plateau_ends(self, step: int, loss: float) -> bool:
-        """Whether the descent begins at this step, given the running mean of the loss."""
-        share = 1 - self.descent
-        if step >= round(share * self.max_steps):
-            return True
-        return step >= round(share * self.min_steps) and loss < self.loss_below
-
-
-@dataclass
-class History:
-    """How a training went.
-
-    Attributes
-    ----------
-    records : list of dict
-        step, teacher_loss, student_loss (running means, nats), rate, every 50 steps.
-    steps : int
-        Of the teacher.
-    converged : bool
-        The loss fell below the schedule's mark before the steps ran out.
-    seconds : float
-        Of this process; what a killed one took is not counted.
-    """
-
-    records: list[dict[str, float]] = field(default_factory=list)
-    steps: int = 0
-    converged: bool = False
-    seconds: float = 0.0
 
 
 def fit(
@@ -170,12 +87,12 @@ def fit(
     transfer, schedule = transfer or TransferOptions(), schedule or Schedule()
     where = resolve_device(device)
     run = _Run(teacher, student, transfer, schedule, class_weights, where, len(boxes), seed)
-    data = _Particles(boxes, views, shift, seed, where)
+    data = Batches(boxes, views, shift, seed, where)
     labels = torch.as_tensor(targets, dtype=torch.int64, device=where)
     pool = (
         None
         if unlabelled is None or transfer.where == "labelled"
-        else _Particles(unlabelled, unlabelled_views, shift, seed + 1, where)
+        else Batches(unlabelled, unlabelled_views, shift, seed + 1, where)
     )
     if resume_path is not None:
         run.restore(resume_path)
@@ -185,7 +102,7 @@ def fit(
             rows = data.rows(run.step, size)
             batch = data.batch(rows, run.step, box)
             extra = None if pool is None else pool.batch(pool.rows(run.step, size), run.step, box)
-            torch.manual_seed(_mix(seed, run.step, 2))  # dropout
+            torch.manual_seed(mix(seed, run.step, 2))  # dropout
             run.advance(batch, labels[rows.to(where)], extra)
             if run.step % LOSS_MEMORY_STEPS == 0 and progress is not None:
                 progress(run.step, run.expected_steps, run.teacher_loss)
@@ -213,48 +130,6 @@ def balanced_weights(targets: NDArray[np.integer], n_classes: int) -> NDArray[np
     counts = np.bincount(targets, minlength=n_classes).astype(np.float64)
     weights = np.divide(1.0, counts, out=np.zeros(n_classes), where=counts > 0)
     return weights * (len(targets) / max(1, int((counts > 0).sum())))
-
-
-def _mix(*parts: int) -> int:
-    """One well-mixed seed of several numbers."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-class _Particles:
-    """Boxes in memory and the batches drawn from them."""
-
-    def __init__(
-        self,
-        boxes: NDArray[np.floating] | Tensor,
-        views: NDArray[np.bool_] | None,
-        shift: int,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self.boxes = torch.as_tensor(boxes).to(device)
-        if views is None:
-            views = np.arange(len(HALF_TURNS))[None] == np.zeros((len(self.boxes), 1))
-        self.allowed = torch.as_tensor(views)
-        self.shift, self.seed = shift, seed
-
-    def rows(self, step: int, size: int) -> Tensor:
-        """Rows of a step's batch: one permutation of all particles after the other."""
-        at = np.arange(step * size, (step + 1) * size)
-        epochs, places = np.divmod(at, len(self.boxes))
-        rows = np.empty(size, dtype=np.int64)
-        for epoch in np.unique(epochs):
-            order = np.random.default_rng([self.seed, int(epoch), 0]).permutation(len(self.boxes))
-            rows[epochs == epoch] = order[places[epochs == epoch]]
-        return torch.from_numpy(rows)
-
-    def batch(self, rows: Tensor, step: int, box: int) -> Tensor:
-        """Augmented boxes of these rows: (B, 1, box, box, box), or their invariants: (B, D)."""
-        if self.boxes.ndim == 2:
-            return self.boxes[rows.to(self.boxes.device)]
-        generator = torch.Generator().manual_seed(_mix(self.seed, step, 1))
-        return augment(
-            self.boxes, rows, box, shift=self.shift, allowed=self.allowed, generator=generator
-        )
 
 
 class _Run:

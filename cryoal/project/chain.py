@@ -10,7 +10,7 @@ from cryoal.acquire.base import Pool
 from cryoal.core.labels import UNSURE
 from cryoal.core.predictions import Predictions
 from cryoal.io.tsv import read_tsv, write_tsv
-from cryoal.learn.fit import History
+from cryoal.learn.schedule import History
 from cryoal.project.bench import Bench, one_thread, set_up
 from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS, measure
 from cryoal.project.oracle import HumanLike, Truth

@@ -11,7 +11,7 @@ from typing import Any
 from cryoal.core.errors import CryoalError
 from cryoal.core.version import __version__
 from cryoal.io.files import replacing
-from cryoal.learn.fit import Schedule
+from cryoal.learn.schedule import Schedule
 from cryoal.project.recipes import recipe
 from cryoal.project.settings import TrainSettings
 from cryoal.project.training import schedule_for

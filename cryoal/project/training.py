@@ -13,8 +13,9 @@ from cryoal.core.predictions import Predictions
 from cryoal.data.store import SubtomogramStore
 from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
-from cryoal.learn.fit import History, Schedule, fit
+from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict, predict_dropout
+from cryoal.learn.schedule import History, Schedule
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryoal.learn.discriminant import discriminant, settle, settle_head, shrunk_covariance
 from cryoal.learn.describe import describe
+from cryoal.learn.discriminant import discriminant, settle, settle_head, shrunk_covariance
 from cryoal.learn.predict import predict
 from cryoal.models.base import build
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from cryoal.learn.fit import Schedule, balanced_weights, fit
+from cryoal.learn.fit import balanced_weights, fit
 from cryoal.learn.predict import predict
+from cryoal.learn.schedule import Schedule
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models.base import build
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from cryoal.core.errors import CryoalError
-from cryoal.learn.fit import Schedule, fit
+from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict
+from cryoal.learn.schedule import Schedule
 from cryoal.models.base import build
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cryoal.core.errors import CryoalError
-from cryoal.learn.fit import Schedule
+from cryoal.learn.schedule import Schedule
 from cryoal.project.benchmark import COLUMNS, Plan, collect, run, run_chain, set_up
 from cryoal.simulate.write import SimulationResult
 

@@ -11,7 +11,7 @@ import pytest
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star, write_star
-from cryoal.learn.fit import Schedule
+from cryoal.learn.schedule import Schedule
 from cryoal.project.bench import difficulty, set_up
 from cryoal.project.benchmark import (
     Plan,

@@ -8,7 +8,7 @@ import pytest
 from conftest import cryoal
 
 from cryoal.core.errors import CryoalError
-from cryoal.learn.fit import Schedule
+from cryoal.learn.schedule import Schedule
 from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
 from cryoal.project.training import schedule_for
 
