@@ -112,12 +112,23 @@ def take_best(pool: Pool, scores: NDArray[np.float64], n: int, rng: np.random.Ge
         One score a candidate, in the order of ``pool.candidates``. Not-a-number counts as
         the lowest there is.
     """
+    order, everywhere = ranked(pool, scores, rng)
+    return Pick(take_in_order(pool, order, n), everywhere)
+
+
+def ranked(
+    pool: Pool, scores: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Candidates by falling score, ties by the seed, and the scores for every row of the pool.
+
+    Scores that are no number come last.
+    """
     known = np.isfinite(scores)
     scores = np.where(known, scores, scores[known].min() if known.any() else 0.0)
     order = np.lexsort((rng.permutation(len(scores)), -scores, ~known))
     everywhere = np.full(len(pool.labels), np.nan)
     everywhere[pool.candidates] = scores
-    return Pick(take_in_order(pool, pool.candidates[order], n), everywhere)
+    return pool.candidates[order], everywhere
 
 
 def take_in_order(pool: Pool, rows: NDArray[np.intp], n: int) -> NDArray[np.intp]:

@@ -31,7 +31,9 @@ class Standard(nn.Module):
         self.register_buffer("scale", torch.ones(size))
 
     def settle(self, points: Tensor) -> None:
-        """Take mean and deviation from points (N, size)."""
+        """Take mean and deviation from points (N, size); of none there is nothing to take."""
+        if not len(points):
+            return
         deviation = points.std(0, correction=0)
         self.mean.copy_(points.mean(0))
         self.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))

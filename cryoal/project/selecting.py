@@ -15,7 +15,7 @@ from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star, simple, write_star
 
 #: What ``default`` stands for: what measured best (docs/measured/main-job.md).
-DEFAULT_ACQUISITION = "margin"
+DEFAULT_ACQUISITION = "shared_margin"
 
 #: Chosen without any label, in round 0.
 COLD_START = "cold_start"
@@ -172,6 +172,9 @@ def choose(
     """
     name, function = find(acquisition)
     rng = np.random.default_rng([seed, 0 if before is None else len(before)])
+    if before is not None:
+        asked = np.isin(pool.predictions.ids, before.ids)
+        pool = _with_asked(pool, np.flatnonzero(asked))
     wanted = min(n, len(pool.candidates))
     drawn = take_in_order(pool, rng.permutation(pool.candidates), round(controls * wanted))
     pick = function(_with_asked(pool, drawn), wanted - len(drawn), rng)

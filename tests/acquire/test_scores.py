@@ -95,3 +95,15 @@ def test_a_particle_without_a_prediction_is_asked_about_last(name):
     teacher = np.array([[0.9, 0.1], [np.nan, np.nan], [0.6, 0.4]])
     pool = pool_of(teacher, teacher[:, ::-1])
     assert best(name, pool, 3).rows[-1] == 1
+
+
+def test_a_shared_queue_leaves_room_for_classes_that_are_never_in_doubt():
+    doubtful = np.tile([0.5, 0.45, 0.05], (20, 1))
+    rare = np.tile([0.1, 0.1, 0.8], (4, 1))
+    pool = pool_of(np.concatenate([doubtful, rare]))
+    assert set(best("margin", pool, 9).rows) < set(range(20))
+    shared = best("shared_margin", pool, 9).rows
+    assert len(shared) == len(set(shared.tolist())) == 9
+    assert set(range(20, 24)) < set(shared.tolist())
+    # 5 = 1.5 * 9 / 3 of the doubtful class and the 4 rare ones; then doubt decides again.
+    assert set(best("shared_margin", pool, 24).rows.tolist()) == set(range(24))

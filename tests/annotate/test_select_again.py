@@ -50,15 +50,16 @@ def test_labels_of_one_class_are_refused_with_advice(queued: Path) -> None:
 
 
 def test_the_process_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "cryoal.annotate.select_again", str(tmp_path)],
-        stdin=subprocess.PIPE,
-        capture_output=True,
+        stdin=subprocess.PIPE,  # stays open: the process ends with whoever started it
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=100,
-        check=False,
     )
-    assert "not a cryoal project" in json.loads(done.stdout)["problem"]
+    assert process.stdout is not None
+    said = process.stdout.read()
+    process.communicate(timeout=100)
+    assert "not a cryoal project" in json.loads(said)["problem"]
 
 
 def test_the_process_ends_with_whoever_started_it(queued: Path) -> None:
