@@ -92,6 +92,11 @@ def simulate(
     from cryoal.simulate.write import simulate as write_simulation
 
     taken = {} if like is None else settings_like(like)
+    for name, value in (("voxel_size", voxel_size), ("tilt_range", tilt_range)):
+        if value is not None:
+            taken.pop(name, None)
+    if taken:
+        say("Taken over: " + ", ".join(f"{key} {value}" for key, value in taken.items()))
     # A box of 1.5 diameters forgives a class that is a little larger than its project's.
     largest = 1.05 * taken["diameter"] if "diameter" in taken else None
     with progress("tomograms") as bar:
@@ -105,7 +110,7 @@ def simulate(
             junk=junk,
             picks=picks,
             method=method,
-            voxel_size=voxel_size or taken.get("voxel_size", 10.0),
+            voxel_size=taken.get("voxel_size", 10.0) if voxel_size is None else voxel_size,
             tilt_range=tilt_range or taken.get("tilt_range", (-60.0, 60.0)),
             contrast=taken.get("contrast", "dark"),
             classes=classes,
@@ -113,8 +118,6 @@ def simulate(
             seed=seed,
             progress=bar,
         )
-    if taken:
-        say("Taken over: " + ", ".join(f"{key} {value}" for key, value in taken.items()))
     diameter = taken.get("diameter", math.ceil(result.diameter / 10) * 10)
     say(
         f"{sum(result.counts.values())} picks of {len(result.classes)} classes"

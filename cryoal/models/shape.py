@@ -1,5 +1,7 @@
 """Networks that see invariants instead of voxels: small, quick, and sure of a few labels."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 
@@ -43,7 +45,34 @@ class Standard(nn.Module):
         return ((points - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
 
 
-class Shape(Network):
+class SeesInvariants(Network):
+    """What networks on invariants share: the way there from boxes, and the pool's scale.
+
+    Parameters
+    ----------
+    box : int, voxels
+    """
+
+    sees = "invariants"
+
+    def __init__(self, box: int) -> None:
+        super().__init__()
+        self._box = box
+        self.standard = Standard(SIZE)
+
+    @cached_property
+    def invariants(self) -> Invariants:
+        """Made when boxes are seen for the first time: with invariants kept it never is."""
+        return Invariants(self._box)
+
+    def standardised(self, boxes: Tensor) -> Tensor:
+        """Standardised invariants (B, SIZE) of boxes, or of their invariants."""
+        points = self.invariants.to(boxes.device)(boxes) if boxes.ndim == 5 else boxes
+        standard: Tensor = self.standard(points.float())
+        return standard
+
+
+class Shape(SeesInvariants):
     """Two hidden layers on invariants; the head sees their output, and the invariants as well.
 
     Parameters
@@ -55,12 +84,8 @@ class Shape(Network):
         Whether the head sees the invariants themselves beside what the layers make of them.
     """
 
-    sees = "invariants"
-
     def __init__(self, n_classes: int, box: int, dropout: float = 0.2, bypass: bool = True) -> None:
-        super().__init__()
-        self.invariants = Invariants(box)
-        self.standard = Standard(SIZE)
+        super().__init__(box)
         layers: list[nn.Module] = []
         for before in (SIZE, HIDDEN):
             layers += [nn.Linear(before, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.GELU()]
@@ -83,8 +108,7 @@ class Shape(Network):
 
     def forward(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and embedding of boxes, or of their invariants (B, SIZE)."""
-        points = self.invariants(boxes) if boxes.ndim == 5 else boxes
-        standard = self.standard(points.float())
+        standard = self.standardised(boxes)
         embedding = self.features(standard)
         if self.bypass:
             embedding = torch.cat([embedding.float(), standard], dim=1)
@@ -101,7 +125,7 @@ def shape_thin(n_classes: int, box: int, dropout: float = 0.2) -> Network:
 
 
 @networks.register("shape-linear")
-class ShapeLinear(Network):
+class ShapeLinear(SeesInvariants):
     """One linear layer on invariants: the student's size.
 
     Parameters
@@ -111,17 +135,12 @@ class ShapeLinear(Network):
     dropout : float
     """
 
-    sees = "invariants"
-
     def __init__(self, n_classes: int, box: int, dropout: float = 0.1) -> None:
-        super().__init__()
-        self.invariants = Invariants(box)
-        self.standard = Standard(SIZE)
+        super().__init__(box)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(SIZE, n_classes)
 
     def forward(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and standardised invariants of boxes, or of their invariants (B, SIZE)."""
-        points = self.invariants(boxes) if boxes.ndim == 5 else boxes
-        standard = self.standard(points.float())
+        standard = self.standardised(boxes)
         return self.head(self.dropout(standard)), standard

@@ -20,7 +20,7 @@ from cryoal.learn.transfer import TransferOptions
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
 from cryoal.models.pretrained import has_weights, start_from_weights
-from cryoal.models.shape import Shape, ShapeLinear
+from cryoal.models.shape import SeesInvariants
 from cryoal.project.settings import TrainSettings
 from cryoal.project.sight import Sight
 
@@ -175,7 +175,7 @@ def train_pair(
         student = build(settings.student, len(classes), geometry.network_box)
     everyone = np.concatenate([rows, pool])
     for network in (teacher, student):
-        if isinstance(network, Shape | ShapeLinear):
+        if isinstance(network, SeesInvariants):
             network.standard.settle(torch.from_numpy(sight.invariants[everyone]))
     settled: dict[str, Settled] = {}
     if starts_pretrained(settings):
@@ -237,7 +237,7 @@ def unlearned_embedding(
     if settings.start == "scratch" or not has_weights("shape-thin"):
         return sight.invariants
     network = build("shape-thin", 2, sight.store.geometry.network_box)
-    assert isinstance(network, Shape)
+    assert isinstance(network, SeesInvariants)
     network.standard.settle(torch.from_numpy(sight.invariants))
     start_from_weights(network, weights)
     return predict(network, sight.invariants, device=settings.device)[1]
