@@ -13,7 +13,7 @@ from cryoal.cli.common import progress, project_argument, say
     "--templates",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of density maps (MRC) of what may be in the tomograms.",
+    help="Folder of maps (.mrc, .map, .em) and structures (.pdb, .cif, .bcif) of what to expect.",
 )
 @click.option("--scenes", type=int, default=60, show_default=True, help="Simulated arrangements.")
 @click.option(

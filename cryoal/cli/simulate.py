@@ -12,8 +12,8 @@ from cryoal.cli.common import progress, say
 @click.option(
     "--templates",
     type=click.Path(path_type=Path),
-    help="Folder of MRC maps, one a class, each with its voxel size in the header. Default: "
-    "phantoms of known complexes.",
+    help="Folder of maps (.mrc, .map, .em, voxel size in the header) and structures (.pdb, .cif, "
+    ".bcif), one a class. Default: phantoms of known complexes.",
 )
 @click.option("--tomograms", type=int, default=4, show_default=True, help="How many.")
 @click.option(
@@ -59,6 +59,17 @@ from cryoal.cli.common import progress, say
 @click.option("--voxel-size", type=float, help="Angstrom; default: 10.")
 @click.option("--classes", type=int, help="Only the first so many templates or phantoms.")
 @click.option(
+    "--only",
+    help="Only these classes: names with commas between, the most abundant first (--imbalance).",
+)
+@click.option(
+    "--ctf-state",
+    type=click.Choice(["phase-flipped", "uncorrected"]),
+    default="phase-flipped",
+    show_default=True,
+    help="Of the tomograms.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -79,6 +90,8 @@ def simulate(
     tilt_range: tuple[float, float] | None,
     voxel_size: float | None,
     classes: int | None,
+    only: str | None,
+    ctf_state: str,
     seed: int,
 ) -> None:
     """Make tomograms with a known truth, to learn with, to practise on, and to measure by.
@@ -88,9 +101,13 @@ def simulate(
     """
     import math
 
+    from cryoal.core.errors import CryoalError
     from cryoal.simulate.settings import settings_like
     from cryoal.simulate.write import simulate as write_simulation
 
+    if only is not None and classes is not None:
+        raise CryoalError("--only and --classes both choose classes; give one of them")
+    names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     taken = {} if like is None else settings_like(like)
     for name, value in (("voxel_size", voxel_size), ("tilt_range", tilt_range)):
         if value is not None:
@@ -112,8 +129,9 @@ def simulate(
             method=method,
             voxel_size=taken.get("voxel_size", 10.0) if voxel_size is None else voxel_size,
             tilt_range=tilt_range or taken.get("tilt_range", (-60.0, 60.0)),
+            ctf_state=ctf_state,
             contrast=taken.get("contrast", "dark"),
-            classes=classes,
+            classes=names or classes,
             largest=largest,
             seed=seed,
             progress=bar,

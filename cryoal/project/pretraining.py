@@ -40,7 +40,7 @@ def pretrain_project(
     Parameters
     ----------
     templates : Path
-        A folder of density maps.
+        A folder of density maps and atomic structures.
     scenes : int
         Arrangements of particles, three tomograms of each.
 

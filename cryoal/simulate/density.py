@@ -1,5 +1,6 @@
-"""Densities to put into tomograms: maps from files, or phantoms of known complexes."""
+"""Densities to put into tomograms: maps and structures from files, or phantoms of complexes."""
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +13,18 @@ from scipy import fft, ndimage
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_centre, frequencies, radius_grid
 from cryoal.core.labels import JUNK, UNSURE
-from cryoal.io.mrc import open_volume, read_header
+from cryoal.io.volumes import open_volume, read_header
 from cryoal.simulate.complexes import COMPLEXES, PROTEIN_VOLUME, Complex, all_balls
+from cryoal.simulate.structures import is_structure, on_grid, read_atoms
 
 log = logging.getLogger(__name__)
 
 #: Where a particle is: the voxels above this share of its maximum.
 SUPPORT = 0.1
+#: Atoms are put on a grid so many times finer than the working one.
+FINER = 3
 
-_SUFFIXES = (".mrc", ".map", ".mrc.gz", ".map.gz", ".mrc.bz2", ".map.bz2")
+_SUFFIXES = (".mrc", ".map", ".em", ".mrc.gz", ".map.gz", ".em.gz", ".mrc.bz2", ".map.bz2")
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,18 @@ class Density:
 def load_templates(
     directory: Path, voxel_size: float, names: Sequence[str] | None = None
 ) -> list[Density]:
-    """Read every MRC map of a directory as a density at the working voxel size.
+    """Read every map and every atomic model of a directory as a density.
 
-    Each map is low-passed to the new Nyquist frequency where that is coarser, moved so that its
-    centre of mass lies on a voxel, resampled by cubic spline, trimmed to its extent, and scaled
-    so that its dense parts (the 99th percentile of its support) are 1: maps of different
-    programs come in different units.
+    Each is low-passed to the new Nyquist frequency where that is coarser (atoms become Gaussians
+    so), moved so that its centre of mass lies on a voxel, resampled by cubic spline, trimmed to
+    its extent, and scaled so that its dense parts (the 99th percentile of its support) are 1:
+    maps of different programs come in different units.
 
     Parameters
     ----------
     directory : Path
-        Holds ``.mrc`` or ``.map`` files; the file's stem is the class.
+        Holds ``.mrc``, ``.map`` or ``.em`` maps, or ``.pdb``, ``.cif`` or ``.bcif`` structures
+        (see ``structures.read_atoms``); the file's stem is the class.
     voxel_size : float, Angstrom per voxel
     names : sequence of str, optional
         Only these.
@@ -68,14 +73,22 @@ def load_templates(
     Raises
     ------
     CryoalError
-        No such directory or no map in it; a map without a voxel size (0 or exactly 1.0, what
-        programs write that do not know it), not a volume, flat, or with protein negative.
+        No such directory or nothing in it; a structure without atoms; a map without a voxel size
+        (0 or exactly 1.0, what programs write that do not know it), not a volume, flat, or with
+        protein negative.
     """
     if not directory.is_dir():
-        raise CryoalError(f"{directory}: no such directory; --templates takes a folder of MRC maps")
-    files = sorted(p for p in directory.iterdir() if p.name.lower().endswith(_SUFFIXES))
+        raise CryoalError(
+            f"{directory}: no such directory; --templates takes a folder of maps and structures"
+        )
+    files = sorted(
+        p for p in directory.iterdir() if p.name.lower().endswith(_SUFFIXES) or is_structure(p)
+    )
     if not files:
-        raise CryoalError(f"{directory}: holds no map; put .mrc or .map densities there")
+        raise CryoalError(
+            f"{directory}: holds no map and no structure; put .mrc, .map, .em, .pdb, .cif or "
+            ".bcif files there"
+        )
     found: dict[str, Path] = {}
     for path in files:
         name = path.name.split(".")[0]
@@ -88,10 +101,12 @@ def load_templates(
         missing = [name for name in names if name not in found]
         if missing:
             raise CryoalError(
-                f"{directory}: no map is called {missing[0]!r}; there are {', '.join(found)}"
+                f"{directory}: no template is called {missing[0]!r}; there are {', '.join(found)}"
             )
         found = {name: found[name] for name in names}
-    return [_template(name, path, voxel_size) for name, path in found.items()]
+    return [
+        _template(name, path, voxel_size, path.stat().st_mtime_ns) for name, path in found.items()
+    ]
 
 
 def phantoms(voxel_size: float, names: Sequence[str] | None = None) -> list[Density]:
@@ -158,12 +173,20 @@ def diameter_of(data: NDArray[np.float32], voxel_size: float) -> float:
     return float(2 * (np.quantile(radius, 0.99) + 0.5) * voxel_size)
 
 
-def _template(name: str, path: Path, voxel_size: float) -> Density:
-    data, own = _read_map(path)
+@functools.lru_cache(maxsize=64)  # pretraining asks for the same ones scene after scene
+def _template(name: str, path: Path, voxel_size: float, _changed: int) -> Density:
+    source = str(path)
+    if is_structure(path):
+        atoms = read_atoms(path)
+        own = voxel_size / FINER
+        data = on_grid(atoms, own)
+        source += " (first assembly)" if atoms.assembly else " (no assembly stated)"
+    else:
+        data, own = _read_map(path)
     new = resample(np.maximum(data, 0), own, voxel_size)
     peak = float(np.quantile(new[new > SUPPORT * new.max()], 0.99))
     new = _cut_to_sphere(new / np.float32(peak))
-    return Density(name, new, voxel_size, diameter_of(new, voxel_size), str(path))
+    return Density(name, new, voxel_size, diameter_of(new, voxel_size), source)
 
 
 def _read_map(path: Path) -> tuple[NDArray[np.float32], float]:
@@ -178,8 +201,8 @@ def _read_map(path: Path) -> tuple[NDArray[np.float32], float]:
         )
     if not header.cubic or header.volumes > 1 or min(header.shape) < 2:
         raise CryoalError(f"{path}: is not one volume of cubic voxels; a template must be")
-    for remark in header.remarks:
-        log.info("%s: %s", path, remark)
+    # What a header says of its origin and the like is nothing to a template, which is centred.
+    log.debug("%s: %s", path, "; ".join(header.remarks))
     data = np.array(open_volume(path), dtype=np.float32)
     if not np.isfinite(data).all() or data.max() <= 0:
         raise CryoalError(f"{path}: holds no positive density, or values that are not numbers")

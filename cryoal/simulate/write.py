@@ -93,7 +93,7 @@ def simulate(
     out : Path
         New, empty, or written by this function before (then it is overwritten).
     templates : Path, optional
-        A directory of MRC maps; default: phantoms of well-known complexes.
+        A directory of maps and structures; default: phantoms of well-known complexes.
     tomograms, per_tomogram : int
         Picks a tomogram, junk included; matched picks come as they are found.
     snr : float

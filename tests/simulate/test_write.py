@@ -208,3 +208,16 @@ def test_the_method_is_written_down_and_a_wrong_one_refused(tmp_path):
     assert said["method"] == "projections"
     with pytest.raises(CryoalError, match="volume or projections"):
         simulate(tmp_path / "other", tomograms=1, per_tomogram=4, method="x-rays")
+
+
+def test_only_names_the_classes_and_their_order(tmp_path):
+    asked = ["--tomograms", "1", "--per-tomogram", "12", "--imbalance", "5"]
+    answer = CliRunner().invoke(
+        command, [str(tmp_path / "a"), *asked, "--only", "rubisco, igg", "--ctf-state=uncorrected"]
+    )
+    assert answer.exit_code == 0, answer.output
+    said = tomllib.loads((tmp_path / "a" / "simulation.toml").read_text("utf-8"))
+    assert said["counts"] == {"rubisco": 10, "igg": 2, "junk": 0}
+    assert said["ctf_state"] == "uncorrected"
+    both = CliRunner().invoke(command, [str(tmp_path / "b"), "--only", "igg", "--classes", "1"])
+    assert isinstance(both.exception, CryoalError)
