@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.paths import is_star
-from cryoal.io.star import Blocks, parse_star, read_text
+from cryoal.io.plain_text import head_in_utf8, read_text
+from cryoal.io.star_parsing import Blocks, parse_star
 
 
 @dataclass(frozen=True)
@@ -31,26 +32,25 @@ class Content:
 
     @cached_property
     def head(self) -> bytes:
-        """Its first bytes."""
+        """Its first bytes; those of a text in another encoding as UTF-8 has them."""
         with self.path.open("rb") as file:
-            return file.read(2048)
+            return head_in_utf8(file.read(2048))
+
+    def has(self, mark: bytes) -> bool:
+        """Whether these bytes stand in it, in UTF-8, wherever they stand."""
+        return mark in self.head or mark in head_in_utf8(self.path.read_bytes())
 
     @property
     def start(self) -> bytes:
-        """Its first bytes after a byte order mark and white space."""
-        return self.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        """Its first bytes after white space."""
+        return self.head.lstrip()
 
     @cached_property
     def xml_root(self) -> str:
         """Name of the outermost element of an XML file, else nothing."""
-        head = self.head
-        for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-            if head.startswith(mark):
-                head = head.decode(encoding, errors="ignore").encode()
-        head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if head[:1] != b"<":
+        if self.start[:1] != b"<":
             return ""
-        plain = re.sub(rb"<!--.*?-->|<\?.*?\?>", b"", head, flags=re.DOTALL)
+        plain = re.sub(rb"<!--.*?-->|<\?.*?\?>", b"", self.start, flags=re.DOTALL)
         found = re.match(rb"\s*<([A-Za-z_][\w.-]*)", plain)
         return found.group(1).decode() if found else ""
 

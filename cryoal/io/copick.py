@@ -30,7 +30,7 @@ def _recognise(content: Content) -> int:
     mark, points = b'"pickable_object_name"', b'"points"'
     if content.start[:1] != b"{" or not (mark in content.head or points in content.head):
         return 0
-    return 3 if mark in content.head or mark in content.path.read_bytes() else 0
+    return 3 if content.has(mark) else 0
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:
@@ -53,7 +53,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
     if not points:
         raise CryoalError(f"{path}: no points in these copick picks")
     xyz = numbers(table, ["x", "y", "z"], path)
-    run = picks.get("run_name")
+    run = picks.get("run_name") or _run_of(path)
     turned = all(m is not None for m in matrices)
     known = picks.get("trust_orientation", True) and turned
     shift, remarks = _shifts(matrices, xyz, path) if turned else (None, ())
@@ -75,6 +75,13 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         score=score,
         score_name=score_name,
     )
+
+
+def _run_of(path: Path) -> str:
+    """Run that a copick folder names: ``ExperimentRuns/<run>/Picks/<file>``; else nothing."""
+    parts = path.absolute().parts
+    inside = len(parts) > 3 and parts[-4] == "ExperimentRuns" and parts[-2] == "Picks"
+    return parts[-3] if inside else ""
 
 
 def _shifts(

@@ -36,7 +36,23 @@ def _recognise(content: Content) -> int:
     if b"\0" in content.head or content.blocks:
         return 0
     cells = content.text.lstrip().split("\n", 1)[0].split()
-    return 2 if len(cells) in _WIDTH and all(map(is_number, cells)) else 0
+    return 2 if len(cells) in _WIDTH and all(is_number(_real(cell)) for cell in cells) else 0
+
+
+def _real(word: str) -> str:
+    """Real part of a number that MATLAB wrote as a complex one; other words as they are.
+
+    Examples
+    --------
+    >>> _real("0.53796"), _real("0.5+0i"), _real("-1.5e-3-0.2i"), _real("TS_i")
+    ('0.53796', '0.5', '-0.0015', 'TS_i')
+    """
+    if not word.endswith("i"):
+        return word
+    try:
+        return f"{complex(word[:-1] + 'j').real:.10g}"
+    except ValueError:
+        return word
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:
@@ -47,7 +63,9 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         if len(cells) != width:
             raise CryoalError(f"{path}, line {n}: {len(cells)} numbers, {width} in the first line")
     columns = [f"column{i}" for i in range(1, width + 1)]
-    table = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype=str)
+    complex_cells = sum(cell.endswith("i") for _, cells in rows for cell in cells)
+    real = [[_real(cell) for cell in cells] for _, cells in rows] if complex_cells else None
+    table = pd.DataFrame(real or [cells for _, cells in rows], columns=columns, dtype=str)
     values = numbers(table, columns, path, missing=True)
     # MATLAB writes NaN into columns that it did not use; those below have to be numbers.
     needed = [*columns[3:9], columns[_TOMOGRAM], *columns[23:26]]
@@ -72,6 +90,11 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         score=score if scored else None,
         score_name="column10" if scored else "",
         stated_voxel=stated if np.isfinite(stated).any() else None,
+        remarks=(
+            (f"{complex_cells} of its numbers are complex; their real parts are read",)
+            if complex_cells
+            else ()
+        ),
     )
 
 

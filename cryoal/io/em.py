@@ -4,8 +4,7 @@ Rows, counted from 1: 1 score; 4 number; 5 tomogram number; 8-10 x y z; 11-13 sh
 phi, psi, theta; 20 class. The angles phi, theta, psi are those of an extrinsic zxz rotation that
 turns the reference into the particle (cryoCAT ``Motl.apply_rotation``), and 1 is taken off the
 coordinates before cropping (cryoCAT; copick ``read_em_motivelist``). An EM header states no voxel
-size: its byte 1 is the machine (6 little-endian, 3 and 5 big-endian), its byte 4 the type, then
-come the sizes x, y, z (TOM ``tom_emwrite``).
+size (``em_header``).
 """
 
 import math
@@ -23,51 +22,53 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Format, Picks, formats, numbers
 from cryoal.io.classes import class_numbers
 from cryoal.io.content import Content
+from cryoal.io.em_header import DTYPES, HEADER_BYTES, EmHeader, readings
 from cryoal.io.files import replacing
 from cryoal.io.numbering import number_names, numbered_tomograms, write_map
 
-_HEADER_BYTES = 512
-_ENDIAN = {6: "<", 3: ">", 5: ">"}
-_TYPES = {5: "f4", 9: "f8"}
+_TYPES = (5, 9)  # 32- and 64-bit floats
 _COLUMNS = ("score", "row2", "row3", "subtomo_id", "tomo_id", "object_id", "row7", "x", "y", "z",
             "shift_x", "shift_y", "shift_z", "row14", "row15", "row16", "phi", "psi", "theta",
             "class")  # fmt: skip
 _ANGLES = [16, 18, 17]  # phi, theta, psi
 
 
-def _dtype(head: bytes) -> np.dtype[np.floating] | None:
-    if len(head) < _HEADER_BYTES or head[0] not in _ENDIAN or head[3] not in _TYPES:
-        return None
-    return np.dtype(_ENDIAN[head[0]] + _TYPES[head[3]])
+def _layout(head: bytes) -> EmHeader | None:
+    """The reading of a header that makes a motive list of it, by its sizes.
 
-
-def _sizes(head: bytes) -> list[int]:
-    order = f"{_ENDIAN[head[0]]}i4"
-    return [int(n) for n in np.frombuffer(head, order, count=3, offset=4)]
+    A list that lost or gained a row is still one, and refused as such.
+    """
+    return next(
+        (
+            found
+            for found in readings(head)
+            if abs(found.sizes[0] - len(_COLUMNS)) <= 1
+            and found.sizes[2] <= 1
+            and found.kind in _TYPES
+        ),
+        None,
+    )
 
 
 def _recognise(content: Content) -> int:
-    if _dtype(content.head) is None:
-        return 0
-    x, _, z = _sizes(content.head)
-    # A list that lost or gained a row is still one, and refused as such.
-    return 2 if abs(x - len(_COLUMNS)) <= 1 and z <= 1 else 0
+    return 2 if len(content.head) >= HEADER_BYTES and _layout(content.head) is not None else 0
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:
     path = content.path
     raw = path.read_bytes()
-    dtype, shape = _dtype(raw), _sizes(raw)
-    if dtype is None:
+    layout = _layout(raw[:HEADER_BYTES])
+    if layout is None:
         raise CryoalError(f"{path}: not a motive list of 32- or 64-bit numbers")
-    count = shape[1]
-    if shape[0] != len(_COLUMNS):
-        raise CryoalError(f"{path}: {shape[0]} rows in this motive list, 20 were expected")
-    if min(shape) < 0 or len(raw) < _HEADER_BYTES + math.prod((20, count, dtype.itemsize)):
+    rows, count, _ = layout.sizes
+    dtype = np.dtype(layout.order + DTYPES[layout.kind])
+    if rows != len(_COLUMNS):
+        raise CryoalError(f"{path}: {rows} rows in this motive list, 20 were expected")
+    if min(layout.sizes) < 0 or len(raw) < HEADER_BYTES + math.prod((20, count, dtype.itemsize)):
         raise CryoalError(f"{path}: shorter than its header says ({count} particles); cut off?")
     if count < 1:
         raise CryoalError(f"{path}: this motive list holds no particles")
-    values = np.frombuffer(raw, dtype, count=20 * count, offset=_HEADER_BYTES).reshape(count, 20)
+    values = np.frombuffer(raw, dtype, count=20 * count, offset=HEADER_BYTES).reshape(count, 20)
     table = pd.DataFrame(
         {name: [f"{v:.9g}" for v in values[:, i].tolist()] for i, name in enumerate(_COLUMNS)},
         dtype=str,
@@ -121,7 +122,7 @@ def _write(
 
 def write_motl(path: Path, values: np.ndarray) -> None:
     """Write a motive list: (N, 20) numbers, as 32-bit floats."""
-    header = bytearray(_HEADER_BYTES)
+    header = bytearray(HEADER_BYTES)
     header[0], header[3] = 6, 5
     header[4:16] = np.array([len(_COLUMNS), len(values), 1], "<i4").tobytes()
     with replacing(path, "wb") as file:

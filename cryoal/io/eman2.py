@@ -30,7 +30,7 @@ def _recognise(content: Content) -> int:
     # An info file may open with hundreds of tilt parameters: the boxes can be anywhere.
     if any(mark in head for mark in _MARKS) or b"xform.align3d" in head:
         return 2
-    return 2 if b'"boxes_3d"' in content.path.read_bytes() else 0
+    return 2 if content.has(b'"boxes_3d"') else 0
 
 
 def _read(content: Content, unit: str | None = None) -> Picks:

@@ -15,7 +15,7 @@ from cryoal.io.inspect_tomograms import about_other_star, about_volume
 from cryoal.io.listing import Listed, open_list
 from cryoal.io.paths import is_star
 from cryoal.io.relion_columns import nearest_dialect
-from cryoal.io.star import BrokenStarError
+from cryoal.io.star_parsing import BrokenStarError
 from cryoal.io.tilts import tilt_series
 from cryoal.io.volumes import ENDINGS, is_remote, is_zarr
 

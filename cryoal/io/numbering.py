@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.io.files import replacing
 from cryoal.io.names import series_name
-from cryoal.io.star import read_text
+from cryoal.io.plain_text import read_text
 
 
 def numbered_tomograms(numbered: NDArray[np.float64], path: Path) -> tuple[NDArray[np.str_], bool]:

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.star import Blocks, read_star
+from cryoal.io.plain_text import head_in_utf8
+from cryoal.io.star import read_star
+from cryoal.io.star_parsing import Blocks
 from cryoal.io.volumes import is_zarr
 
 
@@ -42,7 +44,7 @@ def is_star(path: Path) -> bool:
     if path.suffix.lower() == ".star":
         return True
     with path.open("rb") as file:
-        head = file.read(2048)
+        head = head_in_utf8(file.read(2048))
     lines = [line.strip() for line in head.splitlines() if line.strip()]
     return b"\0" not in head and any(line.lower().startswith(b"data_") for line in lines)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cryoal.io.base import numbers, within_one
 from cryoal.io.names import pixel_size_in_name
-from cryoal.io.star import Blocks
+from cryoal.io.star_parsing import Blocks
 
 CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
 CORNER = [f"rlnCoordinate{axis}" for axis in "XYZ"]
@@ -104,10 +104,13 @@ def of_pytom(blocks: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> bool:
 
 
 def of_warp(table: pd.DataFrame) -> bool:
-    """Whether names end as Warp's do, ``.tomostar``."""
-    return any(
-        column in table and len(table) and bool(table[column].str.endswith(".tomostar").all())
-        for column in TOMOGRAM_NAMES[:2]
+    """Whether the names of tomograms end as Warp's do, ``.tomostar``.
+
+    Beside rlnTomoName, rlnMicrographName is left over from another dialect and says nothing.
+    """
+    named = next((c for c in TOMOGRAM_NAMES[:2] if c in table), None)
+    return (
+        named is not None and len(table) > 0 and bool(table[named].str.endswith(".tomostar").all())
     )
 
 

@@ -35,7 +35,8 @@ from cryoal.io.relion_columns import (
     tell_unit,
     voxel_size_in_names,
 )
-from cryoal.io.star import Blocks, write_star
+from cryoal.io.star import write_star
+from cryoal.io.star_parsing import Blocks
 
 
 def read_relion(content: Content, unit: str | None = None) -> Picks:

@@ -18,7 +18,8 @@ from cryoal.io.display import with_display, with_displays
 from cryoal.io.names import match_names
 from cryoal.io.paths import follow, is_star, resolve
 from cryoal.io.places import places, tomogram_name, voxel_size_in_path
-from cryoal.io.star import Blocks, read_star
+from cryoal.io.star import read_star
+from cryoal.io.star_parsing import Blocks
 from cryoal.io.volumes import (
     Place,
     VolumeHeader,

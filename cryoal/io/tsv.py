@@ -8,7 +8,7 @@ import pandas as pd
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.files import replacing
-from cryoal.io.star import read_text
+from cryoal.io.plain_text import read_text
 
 #: By what values of a table can be separated.
 SEPARATORS = ("\t", ",", ";", "|")

@@ -9,6 +9,7 @@ import pytest
 from conftest import cryoal
 
 from cryoal.core.tomogram import Tomogram
+from cryoal.io import plain_text
 from cryoal.io.inspect import inspect, members
 from cryoal.io.mrc import write_volume
 
@@ -150,11 +151,9 @@ def test_a_compressed_volume_is_a_tomogram(tmp_path):
 
 
 def test_a_list_is_read_once_and_its_verdict_printed_once(testdata, monkeypatch):
-    from cryoal.io import star as star_module
-
     folder = testdata / "particles/relion5"
     read = []
-    whole = star_module.read_text
+    whole = plain_text.read_text
     for module in ("cryoal.io.content", "cryoal.io.star"):
         monkeypatch.setattr(f"{module}.read_text", lambda path: read.append(path) or whole(path))
     outcome = cryoal("inspect", folder / "particles.star", folder / "tomograms.star")

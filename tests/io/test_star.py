@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.star import is_simple, parse_star, read_star, simple, star_text, write_star
+from cryoal.io.star import is_simple, read_star, simple, star_text, write_star
+from cryoal.io.star_parsing import parse_star
 
 PLACE = Path("test.star")
 FOLDERS = ("relion3", "relion4", "relion5", "star_syntax", "stopgap", "stopgap_tm",

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryoal.core.errors import CryoalError
@@ -43,6 +43,7 @@ def test_what_is_wrong_is_said(tmp_path, text, words):
         read_tsv(tmp_path / "a.tsv")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(*[st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1)] * 2))
 )

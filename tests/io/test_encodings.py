@@ -1,0 +1,52 @@
+"""Text files as Windows and MATLAB leave them mean what they meant before."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cryoal.core.errors import CryoalError
+from cryoal.io.base import recognised
+from cryoal.io.content import Content
+from cryoal.io.inspect import inspect
+from cryoal.io.listing import open_list
+
+ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
+MARKS = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+POINTS = [{"location": {"x": 1.0, "y": 2.0, "z": 3.0}, "instance_id": 0}]
+TEXTS = {
+    "relion4": "data_particles\nloop_\n_rlnTomoName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+    "_rlnCoordinateZ #4\nTS_01 1 2 3\n",
+    "csv": "tomogram,x,y,z\nTS_01,1,2,3\n",
+    "coords": "1 2 3\n",
+    "dynamo": " ".join(["1"] * 23 + ["1", "2", "3"] + ["0"] * 9) + "\n",
+    "copick": json.dumps({"points": POINTS * 100, "pickable_object_name": "ribosome"}),
+    "portal": '{"type": "point", "location": {"x": 1, "y": 2, "z": 3}}\n',
+    "eman2": '{"boxes_3d": [[1, 2, 3, "manual"]]}',
+    "deepfinder": '<objlist><object x="1" y="2" z="3"/></objlist>',
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("dialect", TEXTS)
+def test_the_encoding_changes_nothing(tmp_path, dialect, encoding):
+    path = tmp_path / "TS_01"
+    path.write_bytes(MARKS.get(encoding, b"") + TEXTS[dialect].encode(encoding))
+    assert recognised(Content(path)).name == dialect
+    np.testing.assert_allclose(open_list(path).picks.xyz[0], (1, 2, 3))
+    assert inspect(path)["refused"] is None
+
+
+def test_half_a_character_is_no_text(tmp_path):
+    (tmp_path / "a.star").write_bytes(b"\xff\xfe" + "data_particles".encode("utf-16-le") + b"\n")
+    with pytest.raises(CryoalError, match=r"a\.star: its first bytes say utf-16-le"):
+        open_list(tmp_path / "a.star")
+
+
+def test_matlabs_complex_numbers_lose_their_imaginary_part_and_that_is_told(tmp_path):
+    """Dynamo writes them where an alignment diverged (dynamo2warp asks for real tables)."""
+    cells = ["1"] * 23 + ["10.5+0i", "20-0.25i", "30"] + ["0.1+1e-9i"] * 9
+    (tmp_path / "a.tbl").write_text(" ".join(cells) + "\n")
+    picks = open_list(tmp_path / "a.tbl").picks
+    np.testing.assert_allclose(picks.xyz, [(10.5, 20, 30)])
+    assert picks.remarks == ("11 of its numbers are complex; their real parts are read",)
