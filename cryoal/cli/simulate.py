@@ -70,6 +70,13 @@ from cryoal.cli.common import progress, say
     help="Of the tomograms.",
 )
 @click.option(
+    "--defocus-error",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Angstrom: how far off the defocus is by which phases are flipped.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -92,6 +99,7 @@ def simulate(
     classes: int | None,
     only: str | None,
     ctf_state: str,
+    defocus_error: float,
     seed: int,
 ) -> None:
     """Make tomograms with a known truth, to learn with, to practise on, and to measure by.
@@ -130,6 +138,7 @@ def simulate(
             voxel_size=taken.get("voxel_size", 10.0) if voxel_size is None else voxel_size,
             tilt_range=tilt_range or taken.get("tilt_range", (-60.0, 60.0)),
             ctf_state=ctf_state,
+            defocus_error=defocus_error,
             contrast=taken.get("contrast", "dark"),
             classes=names or classes,
             largest=largest,

@@ -7,22 +7,22 @@ held to the other.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, sparse
 
 from cryoal.simulate.ctf import Ctf, transfer
-from cryoal.simulate.density import SUPPORT
 from cryoal.simulate.scene import Scene
-from cryoal.simulate.tomogram import Imaged
+from cryoal.simulate.tomogram import Imaged, at_snr
 
 #: Degrees between tilts.
 INCREMENT = 3.0
 #: Electrons per square Angstrom in each tilt; recorded from 0 degrees outwards.
 DOSE = 3.0
 #: Angstrom: standard deviation of each tilt's defocus about the series'.
-DEFOCUS_ERROR = 600.0
+DEFOCUS_SPREAD = 600.0
 #: Voxels: standard deviation of each tilt's shift after alignment, along x and y.
 ALIGNMENT_ERROR = 0.3
 #: Mean free path of electrons in ice over the thickness of the specimen.
@@ -40,6 +40,7 @@ def image_by_projections(
     *,
     tilt_range: tuple[float, float] = (-60.0, 60.0),
     contrast: str = "dark",
+    defocus_error: float = 0.0,
 ) -> Imaged:
     """Record a tilt series of a scene about y, and reconstruct it by weighted back-projection.
 
@@ -53,6 +54,8 @@ def image_by_projections(
     ----------
     scene, voxel_size, ctf, snr, rng, tilt_range, contrast
         As ``tomogram.image`` takes them.
+    defocus_error : float, Angstrom
+        Standard deviation, tilt by tilt, of the defocus by which phases are flipped.
     """
     tilts = _tilts(tilt_range)
     order = np.argsort(np.argsort(np.abs(tilts), kind="stable"))
@@ -62,7 +65,7 @@ def image_by_projections(
     noise = np.zeros(shape, dtype=np.float32)
     for tilt, number in zip(tilts, order.tolist(), strict=True):
         rays = _rays(shape, math.radians(tilt))
-        optics = _optics(shape, voxel_size, ctf, number, rng)
+        optics = _optics(shape, voxel_size, ctf, number, defocus_error, rng)
         weight = _ramp(shape)
         # Electrons that pass are as many fewer as the path is longer; counting noise is white.
         passed = math.exp(-(1 / math.cos(math.radians(tilt)) - 1) / FREE_PATHS)
@@ -72,17 +75,7 @@ def image_by_projections(
                 sum_ += _back(seen, rays, shape)
         white = rng.standard_normal((shape[1], shape[2]), dtype=np.float32)
         noise += _back(_filtered(white, weight * math.sqrt(passed)), rays, shape)
-    inside = scene.particles > SUPPORT * scene.particles.max()
-    noise /= noise.std(dtype=np.float64)
-    scale = np.float32(np.sqrt(snr / signal[inside].var(dtype=np.float64)))
-    signal *= scale
-    realised = float(signal[inside].var(dtype=np.float64) / noise.var(dtype=np.float64))
-    volume = signal + noise
-    if other is not None:
-        volume += scale * other
-    if contrast == "dark":
-        np.negative(volume, out=volume)
-    return Imaged(volume, signal, realised)
+    return at_snr(scene, signal, noise, other, snr, contrast)
 
 
 def _tilts(tilt_range: tuple[float, float]) -> NDArray[np.float64]:
@@ -147,19 +140,15 @@ def _optics(
     voxel_size: float,
     ctf: Ctf,
     number: int,
+    defocus_error: float,
     rng: np.random.Generator,
 ) -> NDArray[np.complex64]:
     """What happens to the signal of the tilt recorded as ``number``: (Y, X / 2 + 1)."""
     ky, kx = np.fft.fftfreq(shape[1])[:, None], np.fft.rfftfreq(shape[2])[None]
     k = np.hypot(ky, kx) / voxel_size
-    own = Ctf(
-        ctf.defocus + DEFOCUS_ERROR * rng.standard_normal(),
-        ctf.amplitude_contrast,
-        ctf.state,
-        ctf.b_factor,
-        ctf.voltage,
-        ctf.spherical_aberration,
-    )
+    own = replace(ctf, defocus=ctf.defocus + DEFOCUS_SPREAD * rng.standard_normal())
+    if defocus_error:
+        own = replace(own, estimate_error=defocus_error * rng.standard_normal())
     critical = 0.24499 * np.maximum(k, 1e-4) ** -1.6649 + 2.8141
     damping = np.exp(-0.5 * DOSE * (number + 0.5) / critical)
     shift_y, shift_x = ALIGNMENT_ERROR * rng.standard_normal(2)

@@ -27,6 +27,8 @@ class Ctf:
         Of the envelope ``exp(-B k^2 / 4)``.
     voltage : float, kV
     spherical_aberration : float, mm
+    estimate_error : float, Angstrom
+        The defocus by which phases are flipped, less the true one.
     """
 
     defocus: float
@@ -35,6 +37,7 @@ class Ctf:
     b_factor: float = 800.0
     voltage: float = 300.0
     spherical_aberration: float = 2.7
+    estimate_error: float = 0.0
 
 
 def wavelength(voltage: float) -> float:
@@ -48,7 +51,7 @@ def transfer(k: NDArray[np.floating], ctf: Ctf) -> NDArray[np.floating]:
 
     ``sin(pi lambda dz k^2 - pi/2 Cs lambda^3 k^4 + asin(A)) exp(-B k^2 / 4)``, the weak-phase
     form of Rohou and Grigorieff (CTFFIND4, 2015) with the sign that leaves low frequencies
-    positive; its absolute value when phases are flipped.
+    positive. When phases are flipped, times its own sign at the estimated defocus.
 
     Parameters
     ----------
@@ -58,11 +61,14 @@ def transfer(k: NDArray[np.floating], ctf: Ctf) -> NDArray[np.floating]:
     k2 = k**2
     lam = wavelength(ctf.voltage)
     aberration = math.pi / 2 * ctf.spherical_aberration * 1e7 * lam**3
-    phase = k2 * (math.pi * lam * ctf.defocus) - k2**2 * aberration
-    value: NDArray[np.floating] = np.sin(phase + math.asin(ctf.amplitude_contrast)) * np.exp(
-        -ctf.b_factor / 4 * k2
-    )
-    return np.absolute(value) if ctf.state == "phase-flipped" else value
+    phase: NDArray[np.floating] = k2 * (math.pi * lam * ctf.defocus) - k2**2 * aberration
+    phase += math.asin(ctf.amplitude_contrast)
+    value: NDArray[np.floating] = np.sin(phase) * np.exp(-ctf.b_factor / 4 * k2)
+    if ctf.state != "phase-flipped":
+        return value
+    taken_for = phase + k2 * (math.pi * lam * ctf.estimate_error)
+    value *= np.sign(np.sin(taken_for))
+    return value
 
 
 def transfer_volume(

@@ -58,6 +58,7 @@ def check_settings(
     tilt_range: tuple[float, float],
     contrast: str,
     ctf_state: str,
+    defocus_error: float,
     method: str,
 ) -> None:
     """Refuse settings that cannot be, with a CryoalError that says what can."""
@@ -75,6 +76,10 @@ def check_settings(
             "the usual one is -60 60",
         ),
         (contrast not in ("dark", "bright"), f"contrast is dark or bright, not {contrast!r}"),
+        (
+            not 0 <= defocus_error < np.inf,
+            f"a defocus error of {defocus_error:g} A cannot be; 300 is a common one",
+        ),
         (method not in METHODS, f"the method is {' or '.join(METHODS)}, not {method!r}"),
         (ctf_state not in CTF_STATES, f"the CTF is {' or '.join(CTF_STATES)}, not {ctf_state!r}"),
     ]

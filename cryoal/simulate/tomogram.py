@@ -122,6 +122,31 @@ def image(
     seen *= measured
     signal = _filtered(scene.particles, seen)
     noise = _filtered(rng.standard_normal(shape, dtype=np.float32), measured)
+    other = _filtered(scene.other, seen) if scene.other.any() else None
+    return at_snr(scene, signal, noise, other, snr, contrast)
+
+
+def at_snr(
+    scene: Scene,
+    signal: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    other: NDArray[np.float32] | None,
+    snr: float,
+    contrast: str,
+) -> Imaged:
+    """Join what the particles, the noise and the rest became; the arrays are used up.
+
+    Parameters
+    ----------
+    scene : Scene
+    signal, noise : (Z, Y, X) float32
+        The particles as they are seen, protein positive, and the noise, each in its own units.
+    other : (Z, Y, X) float32, optional
+        Membrane and gold, in the units of the signal.
+    snr : float
+        Wanted, by `SNR_DEFINITION`.
+    contrast : "dark" or "bright"
+    """
     inside = scene.particles > SUPPORT * scene.particles.max()
     # Noise is brought to 1 and the signal to it, so that tomograms of one set share a scale.
     noise /= noise.std(dtype=np.float64)
@@ -129,8 +154,8 @@ def image(
     signal *= scale
     realised = float(signal[inside].var(dtype=np.float64) / noise.var(dtype=np.float64))
     volume = signal + noise
-    if scene.other.any():
-        volume += scale * _filtered(scene.other, seen)
+    if other is not None:
+        volume += scale * other
     if contrast == "dark":
         np.negative(volume, out=volume)
     return Imaged(volume, signal, realised)

@@ -3,7 +3,7 @@
 import logging
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ def simulate(
     largest: float | None = None,
     contrast: str = "dark",
     ctf_state: str = "phase-flipped",
+    defocus_error: float = 0.0,
     method: str = "volume",
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -116,6 +117,9 @@ def simulate(
     contrast : "dark" or "bright"
         Of protein.
     ctf_state : "phase-flipped" or "uncorrected"
+    defocus_error : float, Angstrom
+        Standard deviation of the defocus by which phases are flipped, about the true one: one
+        error a tomogram, or one a tilt with ``method="projections"``.
     method : "volume" or "projections"
         Noise, CTF and wedge in three dimensions, or a tilt series reconstructed by weighted
         back-projection: see `cryoal.simulate.backprojection`.
@@ -140,6 +144,7 @@ def simulate(
         tilt_range=tilt_range,
         contrast=contrast,
         ctf_state=ctf_state,
+        defocus_error=defocus_error,
         method=method,
     )
     densities = choose_densities(templates, voxel_size, classes, largest)
@@ -172,6 +177,7 @@ def simulate(
         "tilt_axis": "y",
         "contrast": contrast,
         "ctf_state": ctf_state,
+        "defocus_error": float(defocus_error),
         "method": method,
         "seed": int(seed),
     }
@@ -243,18 +249,16 @@ def _make(
     ctf = Ctf(
         rng.uniform(*DEFOCUS_RANGE), rng.uniform(*AMPLITUDE_CONTRAST_RANGE), settings["ctf_state"]
     )
+    if settings["defocus_error"] and settings["method"] == "volume":
+        ctf = replace(ctf, estimate_error=settings["defocus_error"] * rng.standard_normal())
     scene = build_scene(densities, classes, tuple(settings["shape_zyx"]), rng, n_junk=n_junk)
     dark = settings["contrast"] == "dark"
-    record = image_by_projections if settings["method"] == "projections" else image
-    imaged = record(
-        scene,
-        voxel_size,
-        ctf,
-        settings["snr"],
-        rng,
-        tilt_range=tilt_range,
-        contrast=settings["contrast"],
-    )
+    asked = (scene, voxel_size, ctf, settings["snr"], rng)
+    seen: dict[str, Any] = {"tilt_range": tilt_range, "contrast": settings["contrast"]}
+    if settings["method"] == "projections":
+        imaged = image_by_projections(*asked, **seen, defocus_error=settings["defocus_error"])
+    else:
+        imaged = image(*asked, **seen)
     if settings["picks"] == "matched":
         bright = -imaged.volume if dark else imaged.volume
         picks = matched_picks(bright, scene, densities, ctf, rng, tilt_range=tilt_range)

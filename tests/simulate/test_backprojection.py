@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cryoal.core.geometry import sampled_region
+from cryoal.core.geometry import frequencies, sampled_region
 from cryoal.simulate.backprojection import image_by_projections
 from cryoal.simulate.ctf import Ctf
 from cryoal.simulate.density import SUPPORT, phantoms
@@ -61,3 +61,21 @@ def test_protein_is_dark_unless_bright_is_wanted(scene):
     np.testing.assert_allclose(dark.volume, -bright.volume)
     inside = scene.particles > 0.5 * scene.particles.max()
     assert dark.volume[inside].mean() < 0 < bright.volume[inside].mean()
+
+
+def test_an_error_of_the_defocus_takes_signal_away_and_none_changes_nothing(scene):
+    def seen(**asked):
+        rng = np.random.default_rng(3)
+        far = Ctf(80_000.0)  # its first zero is well inside 14 A a voxel
+        return image_by_projections(scene, 14.0, far, 5.0, rng, contrast="bright", **asked).signal
+
+    exact = seen()
+    np.testing.assert_array_equal(exact, seen(defocus_error=0.0))
+    true = np.fft.rfftn(scene.particles)
+    beyond = np.sqrt(sum(f**2 for f in frequencies(scene.particles.shape))) / 14 > 0.026
+
+    def agreement(signal):
+        spectrum = np.fft.rfftn(signal)
+        return (spectrum * true.conj()).real[beyond].sum() / np.linalg.norm(spectrum[beyond])
+
+    assert agreement(seen(defocus_error=40_000.0)) < 0.7 * agreement(exact)

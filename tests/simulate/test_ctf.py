@@ -35,3 +35,15 @@ def test_the_volume_is_isotropic_whatever_its_shape():
     assert volume.shape == (20, 30, 21)
     # 0.1 cycles a voxel along each axis
     np.testing.assert_allclose([volume[2, 0, 0], volume[0, 3, 0]], volume[0, 0, 4], rtol=1e-4)
+
+
+def test_phases_flipped_by_a_wrong_defocus_stay_wrong_between_the_two_zeros():
+    k = np.linspace(0, 0.05, 400)
+    raw = transfer(k, Ctf(30_000, 0.07, "uncorrected"))
+    estimated = transfer(k, Ctf(31_000, 0.07, "uncorrected"))
+    flipped = transfer(k, Ctf(30_000, 0.07, estimate_error=1_000))
+    np.testing.assert_allclose(np.abs(flipped), np.abs(raw))
+    wrong = raw * estimated < 0
+    assert 0 < wrong.mean() < 0.2
+    assert (flipped[wrong] < 0).all()
+    assert (flipped[~wrong] >= 0).all()

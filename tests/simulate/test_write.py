@@ -132,6 +132,7 @@ def test_our_own_folder_is_replaced_whole_and_anothers_is_refused(tmp_path):
         ({"tilt_range": (60, -60)}, "tilt range of 60 to -60"),
         ({"tomograms": 0}, "at least one tomogram"),
         ({"picks": "manual"}, "no picker is called 'manual'"),
+        ({"defocus_error": -1.0}, "defocus error of -1 A"),
         ({"classes": 99}, "99 classes were asked for; there are"),
         ({"classes": ["rubisco"], "shape": (20, 200, 200)}, "too small for 'rubisco'"),
         ({"classes": ["rubisco"], "shape": (60, 60, 60)}, r"only \d+ of 150 particles fit"),
