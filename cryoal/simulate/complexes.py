@@ -93,7 +93,7 @@ COMPLEXES: tuple[Complex, ...] = (
     Complex(
         "groel", 800, (146, 137, 137), "D7",
         ((47, 0, 19, 20), (48, 8, 40, 14), (46, 2, 56, 17)),
-        "E. coli GroEL: 14 x 57 kDa, 146 A high, 137 A wide; Braig et al. 1994, PDB 1OEL",
+        "E. coli GroEL: 14 x 57 kDa, 146 A high, 137 A wide; Braig et al. 1994, 1995, PDB 1OEL",
     ),
     Complex(
         "ms2_capsid", 2500, (285, 285, 285), "I",
@@ -106,7 +106,7 @@ COMPLEXES: tuple[Complex, ...] = (
          (57, 5, 31, 15), (56, -5, 30, 15), (-22, 6, 12, 15), (-24, -6, 10, 15),
          (-40, 6, 22, 15), (-42, -6, 22, 15), (-57, 5, 31, 15), (-56, -5, 30, 15),
          (8, 0, -10, 12), (-8, 0, -10, 12), (10, 4, -24, 14), (-10, -4, -24, 14)),
-        "Intact IgG2a: 150 kDa, 145 x 85 x 40 A; PDB 1IGT, Sarma et al. 1971",
+        "Intact IgG2a: 150 kDa; Harris et al. 1997, PDB 1IGT; 145 x 85 x 40 A by Sarma et al. 1971",
     ),
     Complex(
         "beta_galactosidase", 465, (175, 135, 90), "D2",
@@ -126,7 +126,7 @@ COMPLEXES: tuple[Complex, ...] = (
     Complex(
         "tric", 950, (160, 152, 152), "D8",
         ((55, 4, 18, 21), (42, 0, 50, 20), (16, 4, 66, 13)),
-        "TRiC/CCT closed: 16 x 58 kDa, about 160 A; Dekker et al. 2011, PDB 4V94",
+        "TRiC/CCT closed: 16 x 58 kDa, about 160 A; Leitner et al. 2012, PDB 4V94",
     ),
     Complex(
         "glutamine_synthetase", 620, (143, 143, 103), "D6",
@@ -160,8 +160,8 @@ COMPLEXES: tuple[Complex, ...] = (
     ),
     Complex(
         "proteasome_26s", 1650, (300, 200, 150), "C1", (),
-        "26S with one cap: 20S of 148 A and a 19S cap of 150 A (450 A with two); Beck et al. 2012, "
-        "PDB 4CR2",
+        "26S with one cap: 20S of 148 A and a 19S cap of 150 A (450 A with two); Unverdorben "
+        "et al. 2014, PDB 4CR2",
         extra=(
             *(((r * np.cos(a), r * np.sin(a), z, size)) for z, r, size in
               ((56, 37, 18), (20, 38, 19), (-20, 38, 19), (-56, 37, 18))
