@@ -46,11 +46,13 @@ def inspect(
     from cryoal.io.tomograms import read_tomograms
 
     paths, listed = _paths(files)
-    found = [look(path, unit=unit) for path in paths]
+    found = [look(path, unit=unit, voxel_size=voxel_size) for path in paths]
     sets = [
         str(one.path)
         for one in found
-        if one.facts["kind"] in ("tomogram", "tomogram_set") and not one.facts["refused"]
+        if one.facts["kind"] in ("tomogram", "tomogram_set")
+        and not one.facts["refused"]
+        and (one.facts["kind"] == "tomogram_set" or one.facts["voxel_size"])
     ]
     problem: CryoalError | None = None
     if tomograms or (sets and any(one.listed for one in found)):

@@ -63,6 +63,7 @@ def inspect(
     *,
     unit: str | None = None,
     relion_centre: str = "half",
+    voxel_size: float | None = None,
 ) -> dict[str, Any]:
     """Say what a file is; a file that would be refused is described as far as it could be read.
 
@@ -73,6 +74,8 @@ def inspect(
         With them, particles are placed and counted inside and outside.
     unit, relion_centre
         As in ``read_particles``.
+    voxel_size : float, Angstrom, optional
+        Of a volume; overrules what its file says.
 
     Returns
     -------
@@ -84,13 +87,13 @@ def inspect(
         do. Particles add ``evidence``, ``ranges`` (as written, xyz), ``score``, ``duplicates``
         and, with tomograms, what ``inspect_particles.placed_facts`` says.
     """
-    found = look(path, unit=unit)
+    found = look(path, unit=unit, voxel_size=voxel_size)
     if tomograms is not None:
         look_in(found, tomograms, relion_centre)
     return found.facts
 
 
-def look(path: str | Path, *, unit: str | None = None) -> Look:
+def look(path: str | Path, *, unit: str | None = None, voxel_size: float | None = None) -> Look:
     """Open a file once and say what it is; ``look_in`` goes on from there."""
     path = path if is_remote(path) else Path(path)
     facts: dict[str, Any] = {
@@ -106,7 +109,7 @@ def look(path: str | Path, *, unit: str | None = None) -> Look:
     }
     found = Look(path, facts)
     try:
-        _look(found, unit)
+        _look(found, unit, voxel_size)
     except BrokenStarError as problem:
         _name_what_is_left(found, problem)
         found.refuse(problem)
@@ -147,17 +150,17 @@ def is_one(folder: Path) -> bool:
     return (folder / "cryoal.toml").exists() or is_zarr(folder)
 
 
-def _look(found: Look, unit: str | None) -> None:
+def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
     facts = found.facts
     if is_remote(found.path):
-        about_volume(found.path, facts)
+        about_volume(found.path, facts, voxel_size)
         return
     path = Path(found.path)
     if not path.exists():
         raise CryoalError(f"{path}: no such file; the current folder is {Path.cwd()}")
     if path.is_dir():
         if is_zarr(path):
-            about_volume(path, facts)
+            about_volume(path, facts, voxel_size)
         elif (path / "cryoal.toml").exists():
             facts["kind"] = "project"
         else:
@@ -182,7 +185,7 @@ def _look(found: Look, unit: str | None) -> None:
         by_name = path.name.lower().endswith(ENDINGS) and not is_star(path)
         if b"\0" not in content.head and not by_name:
             raise
-        about_volume(path, facts)  # or an error that says what it is
+        about_volume(path, facts, voxel_size)  # or an error that says what it is
         return
     facts["kind"] = "particles"
     facts["dialect"] = form.name

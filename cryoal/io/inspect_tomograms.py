@@ -11,13 +11,21 @@ from cryoal.io.places import tomogram_name, voxel_size_in_path
 from cryoal.io.tilts import tilt_series
 from cryoal.io.tomograms import number, read_tomograms, tomogram_rows
 from cryoal.io.volumes import read_header
-from cryoal.io.voxel_size import believable, resolve_voxel_size
+from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 
 _TILT_STACKS = (".st", ".ali", ".preali")
 
 
-def about_volume(path: Path | str, facts: dict[str, Any]) -> None:
+def about_volume(path: Path | str, facts: dict[str, Any], voxel_size: float | None = None) -> None:
     """Add what a volume's header says, and each place that claims a voxel size.
+
+    A voxel size that no place claims is an oddity of a volume that can be read: ``--voxel-size``
+    says it. Two that differ are an error, as one of the two files behind them is wrong.
+
+    Parameters
+    ----------
+    voxel_size : float, Angstrom, optional
+        As the user said it; it overrules the others.
 
     Raises
     ------
@@ -51,8 +59,15 @@ def about_volume(path: Path | str, facts: dict[str, Any]) -> None:
     sizes += [header.voxel_size] if believable(header.voxel_size) else []
     if len(sizes) > 1:
         facts["voxel_sizes_agree"] = abs(sizes[0] - sizes[1]) <= 0.01 * sizes[0]
+    if not sizes and voxel_size is None:
+        facts["problems"].append(
+            f"its voxel size is unknown, its header says {header.voxel_size:g}; give it in "
+            "Angstrom with --voxel-size"
+        )
+        return
     named = {"its name": claims["its name"]}
-    facts["voxel_size"] = resolve_voxel_size(named, header.voxel_size, str(path), None)
+    said = None if voxel_size is None else Said(voxel_size)
+    facts["voxel_size"] = resolve_voxel_size(named, header.voxel_size, str(path), said)
 
 
 def about_other_star(content: Content, facts: dict[str, Any]) -> bool:

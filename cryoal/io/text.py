@@ -7,12 +7,12 @@ count from 0 at the centre of the first voxel; IMOD's do from half a voxel off i
 left as it is. Commas make a ``csv`` also without a header.
 """
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_rotation
@@ -23,23 +23,26 @@ from cryoal.io.base import (
     formats,
     is_number,
     numbers,
-    rotations,
     scores_of,
     unique_ids,
     within_one,
 )
 from cryoal.io.content import Content
 from cryoal.io.numbering import numbered_tomograms
+from cryoal.io.text_layout import cells, layout, with_points
+from cryoal.io.text_programs import program_of, rotation_of
 from cryoal.io.text_writing import (
     HEADLESS,
     SCORED,
     SHIFTS,
+    SHREC,
+    SHREC_2019,
     rewrite_coords,
     rewrite_csv,
     write_coords,
     write_csv,
 )
-from cryoal.io.tsv import SEPARATORS, parse_tsv
+from cryoal.io.tsv import parse_tsv
 
 #: Fewer points between 0 and 1 are voxels beside the corner.
 _FEWEST_FRACTIONS = 8
@@ -49,46 +52,27 @@ _TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "e
 _NUMBERED = ("tomo_id", "tomo_num")
 _ROTATION = ["rot", "tilt", "psi"]
 _IDS = ("cryoalId", "id")
-#: Columns by which programs that write Angstrom under plain names are known: copick's
-#: ``util/formats.py``, the submissions of the CZII challenge.
-_ANGSTROM = {
-    "copick": {"run_name", "transform_00"},
-    "the CZII challenge": {"experiment", "particle_type"},
-}
-
-
-def _first_line(content: Content) -> str:
-    """First line that says something; empty for STAR, XML, JSON and binary files."""
-    if b"\0" in content.head or content.blocks:
-        return ""
-    lines = (line.strip() for line in content.text.split("\n"))
-    line = next((line for line in lines if line and not line.startswith("#")), "")
-    return "" if line[:1] in "<{[" else line
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in re.split(r"[,;\s]+", line.strip()) if cell.strip()]
+#: Fewer points say nothing of the field that they were picked in.
+_FEWEST_SPANS = 20
+_THIN_FIRST = "its first coordinate spans the least by far: read as z, y, x (SHREC 2019)"
 
 
 def _headless(content: Content) -> bool:
     """Whether the first line is a particle: numbers, or SHREC's name before six of them."""
-    cells = _cells(_first_line(content))
-    named = len(cells) == 7 and not is_number(cells[0])
-    return (
-        len(cells) in HEADLESS and all(map(is_number, cells[named:])) and (len(cells) < 7 or named)
-    )
+    found = layout(content)
+    words = cells(found.first)
+    named = len(words) == 7 and not is_number(words[0])
+    numeric = all(map(is_number, words[named:])) and (len(words) < 7 or named)
+    return len(words) in HEADLESS and numeric and not found.header
 
 
 def _recognise_coords(content: Content) -> int:
-    return 1 if "," not in _first_line(content) and _headless(content) else 0
+    return 1 if "," not in layout(content).first and _headless(content) else 0
 
 
 def _recognise_csv(content: Content) -> int:
-    line = _first_line(content)
-    if "," in line and _headless(content):
-        return 1
-    separator = next((sign for sign in SEPARATORS if sign in line), ",")
-    return 1 if len(axes(line.split(separator))) == 3 else 0
+    found = layout(content)
+    return 1 if found.header or ("," in found.first and _headless(content)) else 0
 
 
 def _read_coords(content: Content, unit: str | None = None) -> Picks:
@@ -97,24 +81,36 @@ def _read_coords(content: Content, unit: str | None = None) -> Picks:
 
 def _read_headless(content: Content, dialect: str, unit: str | None) -> Picks:
     path = content.path
-    lines = [(n, line.strip()) for n, line in enumerate(content.text.split("\n"), 1)]
-    rows = [(n, _cells(line)) for n, line in lines if line and not line.startswith("#")]
+    rows = [(n, cells(line)) for n, line in enumerate(layout(content).lines, 1) if line]
     width = len(rows[0][1])
     if width not in HEADLESS:
         raise CryoalError(
             f"{path}: {width} numbers a line; without a header line 3 (x y z), 4 (class x y z), 5 "
             "(object contour x y z) or 6 (x y z rot tilt psi) are understood"
         )
-    wrong = next((n for n, cells in rows if len(cells) != width), None)
+    wrong = next((n for n, words in rows if len(words) != width), None)
     if wrong is not None:
         raise CryoalError(f"{path}, line {wrong}: not {width} numbers as in the lines before")
-    cells = [cells for _, cells in rows]
-    if width == 4 and len(cells) > 1 and len({(row[2], row[3]) for row in cells}) == 1:
+    values = [words for _, words in rows]
+    if width == 4 and len(values) > 1 and len({(row[2], row[3]) for row in values}) == 1:
         raise CryoalError(
             f"{path}: boxes of single images (x y width height); boxes of a tomogram are needed"
         )
-    table = pd.DataFrame(cells, columns=list(_names(cells, width)), dtype=str)
+    table = pd.DataFrame(values, columns=list(_names(values, width)), dtype=str)
+    if width == len(SHREC) and _thin_first(numbers(table, ["x", "y", "z"], path)):
+        table.columns = pd.Index(SHREC_2019)
+        picks = _picks(path, dialect, table, ["x", "y", "z"], "", unit)
+        return replace(picks, remarks=(*picks.remarks, _THIN_FIRST))
     return _picks(path, dialect, table, ["x", "y", "z"], "", unit)
+
+
+def _thin_first(xyz: NDArray[np.float64]) -> bool:
+    """Whether the first coordinate spans a thickness and the others a field of view.
+
+    SHREC 2019 wrote z first (its scripts read ``pdb_id, Z, Y, X``), SHREC 2020 and 2021 x.
+    """
+    spans = np.ptp(xyz, axis=0)
+    return len(xyz) >= _FEWEST_SPANS and bool(spans[0] < 0.6 * spans[1:].min())
 
 
 def _names(rows: list[list[str]], width: int) -> tuple[str, ...]:
@@ -132,28 +128,28 @@ def _is_count(text: str) -> bool:
 def _read_csv(content: Content, unit: str | None = None) -> Picks:
     if _headless(content):
         return _read_headless(content, "csv", unit)
-    table = parse_tsv(content.text, content.path)
+    path, found = content.path, layout(content)
+    table = parse_tsv(found.text, path)
     if not len(table):
-        raise CryoalError(f"{content.path}: a header line and no particles")
-    found = axes([str(column) for column in table.columns])
-    missing = [axis for axis in "xyz" if axis not in found]
+        raise CryoalError(f"{path}: a header line and no particles")
+    named = axes([str(column) for column in table.columns])
+    missing = [axis for axis in "xyz" if axis not in named]
     if missing:
-        raise CryoalError(f"{content.path}: no column for {', '.join(missing)} in its header line")
-    columns = [found[axis][0] for axis in "xyz"]
-    stated = {found[axis][1] for axis in "xyz"} - {""}
+        raise CryoalError(f"{path}: no column for {', '.join(missing)} in its header line")
+    columns = [named[axis][0] for axis in "xyz"]
+    stated = {named[axis][1] for axis in "xyz"} - {""}
     if len(stated) > 1:
-        raise CryoalError(f"{content.path}: its header states several units: {sorted(stated)}")
-    program = next((name for name, marks in _ANGSTROM.items() if marks <= set(table.columns)), "")
-    if program and not stated:
-        stated = {"a"}
-    picks = _picks(content.path, "csv", table, columns, next(iter(stated), ""), unit)
-    if not unit and program:
-        picks = replace(picks, evidence=f"{program} writes Angstrom")
-    matrix = [f"transform_{i}{j}" for i in range(3) for j in range(3)]
-    if all(c in table for c in matrix):
-        values = numbers(table, matrix, content.path).reshape(-1, 3, 3)
-        picks = replace(picks, rotation=rotations(list(values), content.path))
-    return picks
+        raise CryoalError(f"{path}: its header states several units: {sorted(stated)}")
+    table = with_points(table, found.separator, columns)
+    program = program_of(table)
+    if program is None or stated:
+        picks = _picks(path, "csv", table, columns, next(iter(stated), ""), unit)
+    else:
+        picks = _picks(path, "csv", table, columns, program.unit, unit)
+        if not unit:
+            picks = replace(picks, evidence=program.evidence)
+    turned = rotation_of(table, path)
+    return picks if turned is None else replace(picks, rotation=turned)
 
 
 def _picks(
@@ -164,6 +160,8 @@ def _picks(
         evidence = "given by --unit"
     elif stated.startswith(("a", "å")):
         unit, evidence = "angstrom", "stated in the header"
+    elif stated.startswith("n"):
+        unit, evidence, xyz = "angstrom", "nanometres, stated in the header", xyz * 10
     elif stated:
         unit, evidence = "voxel", "stated in the header"
     elif len(xyz) >= _FEWEST_FRACTIONS and within_one(xyz):

@@ -15,13 +15,15 @@ from cryoal.io.dialects import STAR_DIALECTS
 from cryoal.io.files import replacing
 from cryoal.io.tsv import write_tsv
 
+SHREC = ("class_name", "x", "y", "z", "rot", "tilt", "psi")
+SHREC_2019 = ("class_name", "z", "y", "x", "rot", "tilt", "psi")
 #: Columns of lines of so many words, without a header.
 HEADLESS = {
     3: ("x", "y", "z"),
     4: ("class", "x", "y", "z"),
     5: ("object", "contour", "x", "y", "z"),
     6: ("x", "y", "z", "rot", "tilt", "psi"),
-    7: ("class_name", "x", "y", "z", "rot", "tilt", "psi"),
+    7: SHREC,
 }
 #: 4 and 5 numbers of which the last are no coordinates (EMAN2's box3d files).
 SCORED = ("x", "y", "z", "score", "class")
@@ -33,7 +35,7 @@ def rewrite_coords(particles: ParticleSet, path: Path) -> None:
     """The columns it came with, which are the first of the table."""
     columns = next(
         names
-        for names in (*HEADLESS.values(), SCORED, SCORED[:4])
+        for names in (*HEADLESS.values(), SCORED, SCORED[:4], SHREC_2019)
         if tuple(particles.table.columns[: len(names)]) == names
     )
     rows = particles.table[list(columns)].to_numpy().tolist()

@@ -24,13 +24,13 @@ FILES = {
     "particles/relion5/optimisation_set.star": ("optimisation_set", None, None, None),
     "particles/relion5/relion5_TS_01_tilt.star": ("tilt_series", None, None, None),
     "odd_mrc/signed_ints.mrc": ("tomogram", None, None, None),
+    "density_maps/emd_5592_21A.mrc": ("tomogram", None, None, None),
 }
 REFUSED = {
     "particles/relion3/relion31.star": "single images",
     "particles/star_syntax/postprocess.star": "no particle positions found",
     "odd_mrc/header_only.mrc": "cut off",
     "odd_mrc/mrc2D.mrc": "a single image",
-    "density_maps/emd_5592_21A.mrc": "--voxel-size",
     "particles/tomotwin/valid.tloc": "never opened here",
     "nowhere.star": "no such file",
 }

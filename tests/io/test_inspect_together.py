@@ -202,10 +202,33 @@ def test_repeated_ids_and_positions_are_oddities_of_a_readable_file(testdata, tm
     assert any("rlnTomoParticleName repeats in 1 rows" in problem for problem in facts["problems"])
 
 
-def test_tomograms_that_cannot_be_read_do_not_hide_the_list(testdata, tmp_path):
+def test_a_volume_of_unknown_voxel_size_is_readable_and_asks_for_the_option(tmp_path):
+    (tmp_path / "TS_01.em").write_bytes(bytes([6, 0, 0, 1]) + np.array([8, 8, 8], "<i4").tobytes()
+                                        + bytes(496 + 512))  # fmt: skip
+    write_volume(tmp_path / "a.mrc", np.zeros((8, 16, 16), np.float32), 0.0)
+    for name in ("TS_01.em", "a.mrc"):
+        outcome = cryoal("inspect", "--json", tmp_path / name)
+        (facts,) = objects(outcome)
+        assert (outcome.code, facts["kind"], facts["voxel_size"]) == (0, "tomogram", None)
+        assert any("give it in Angstrom with --voxel-size" in told for told in facts["problems"])
+        (facts,) = objects(cryoal("inspect", "--json", tmp_path / name, "--voxel-size", 7.5))
+        assert facts["voxel_size"] == 7.5
+
+
+def test_a_volume_of_unknown_voxel_size_hides_neither_the_list_nor_other_volumes(tmp_path):
     write_volume(tmp_path / "a.mrc", np.zeros((8, 16, 16), np.float32), 1.0)
+    write_volume(tmp_path / "TS_01.mrc", np.zeros((8, 16, 16), np.float32), 10.0)
+    (tmp_path / "TS_01.coords").write_text("1 2 3\n")
+    outcome = cryoal("inspect", "--json", tmp_path / "TS_01.coords", tmp_path / "a.mrc",
+                     tmp_path / "TS_01.mrc")  # fmt: skip
+    facts = objects(outcome)[0]
+    assert (outcome.code, facts["inside"], facts["voxel_size"]) == (0, 1.0, 10.0)
+
+
+def test_tomograms_that_cannot_be_read_do_not_hide_the_list(testdata, tmp_path):
+    write_volume(tmp_path / "a_12.00Apx.mrc", np.zeros((8, 16, 16), np.float32), 10.0)
     outcome = cryoal("inspect", "--json", testdata / "particles/relion5/particles.star",
-                     tmp_path / "a.mrc")  # fmt: skip
+                     tmp_path / "a_12.00Apx.mrc")  # fmt: skip
     first, second = objects(outcome)
     assert (first["n_particles"], second["kind"]) == (9442, "tomogram")
     assert "--voxel-size" in second["refused"]
