@@ -73,7 +73,8 @@ def _read(content: Content, unit: str | None = None) -> Picks:
         {name: [f"{v:.9g}" for v in values[:, i].tolist()] for i, name in enumerate(_COLUMNS)},
         dtype=str,
     )
-    known = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a damaged file can hold signalling NaN
+        known = values.astype(np.float64)
     numbers(table, [_COLUMNS[i] for i in (4, *range(7, 13), 16, 17, 18)], path)
     scored = bool(np.nan_to_num(known[:, 0]).any())
     names, numbered = numbered_tomograms(known[:, 4], path)

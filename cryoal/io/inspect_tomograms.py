@@ -9,8 +9,8 @@ from cryoal.io.content import Content
 from cryoal.io.paths import resolve
 from cryoal.io.places import tomogram_name, voxel_size_in_path
 from cryoal.io.tilts import tilt_series
-from cryoal.io.tomograms import number, read_tomograms, tomogram_rows
-from cryoal.io.volumes import read_header
+from cryoal.io.tomograms import UnplacedTomogramError, number, read_tomograms, tomogram_rows
+from cryoal.io.volumes import is_remote, is_volume, read_header
 from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 
 _TILT_STACKS = (".st", ".ali", ".preali")
@@ -32,16 +32,21 @@ def about_volume(path: Path | str, facts: dict[str, Any], voxel_size: float | No
     CryoalError
         As opening it would.
     """
-    header = read_header(path)
+    try:
+        header = read_header(path)
+    except CryoalError:
+        if not is_remote(path) and is_volume(path):
+            facts["kind"] = _kind_by_name(path)
+        raise
     facts["shape"] = list(header.shape)
     facts["dtype"] = header.dtype.name
     facts["problems"] += header.remarks
-    name = Path(path).suffix.lower()
     claims = {"its name": voxel_size_in_path(str(path)), "its header": header.voxel_size or None}
     facts["voxel_sizes"] = {place: size for place, size in claims.items() if size}
-    if name in _TILT_STACKS:
-        facts["kind"] = "tilt_series"
-    elif header.volumes > 1 or name == ".mrcs":
+    kind = _kind_by_name(path)
+    if kind == "tilt_series":
+        facts["kind"] = kind
+    elif header.volumes > 1 or kind == "stack":
         facts["kind"] = "stack"
         facts["n_particles"] = header.volumes if header.volumes > 1 else header.shape[0]
     elif header.shape[0] == 1:
@@ -68,6 +73,14 @@ def about_volume(path: Path | str, facts: dict[str, Any], voxel_size: float | No
     named = {"its name": claims["its name"]}
     said = None if voxel_size is None else Said(voxel_size)
     facts["voxel_size"] = resolve_voxel_size(named, header.voxel_size, str(path), said)
+
+
+def _kind_by_name(path: Path | str) -> str:
+    """What a volume is called: a tilt series, a stack of images, else a tomogram."""
+    ending = Path(path).suffix.lower()
+    if ending in _TILT_STACKS:
+        return "tilt_series"
+    return "stack" if ending == ".mrcs" else "tomogram"
 
 
 def about_other_star(content: Content, facts: dict[str, Any]) -> bool:
@@ -99,7 +112,11 @@ def about_other_star(content: Content, facts: dict[str, Any]) -> bool:
         found = read_tomograms([content.path])
     except CryoalError as problem:
         facts["problems"].append(str(problem))
-        found = read_tomograms([content.path], need_volumes=False)
+        try:
+            found = read_tomograms([content.path], need_volumes=False)
+        except UnplacedTomogramError as without_sizes:
+            facts["problems"].append(str(without_sizes))
+            return True
     sizes = {name: tomogram.voxel_size for name, tomogram in found.items()}
     one = len({round(size, 4) for size in sizes.values()}) == 1
     facts["voxel_size"] = next(iter(sizes.values())) if one else None

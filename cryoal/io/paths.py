@@ -1,6 +1,7 @@
 """Which files a user or a STAR file means."""
 
 import glob
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from cryoal.io.plain_text import head_in_utf8
 from cryoal.io.star import read_star
 from cryoal.io.star_parsing import Blocks
 from cryoal.io.volumes import is_zarr
+
+#: How a text begins that is no STAR file whatever it is called: JSON, XML, the header of a table
+#: or a line of numbers.
+_OTHER_TEXT = re.compile(rb"[{\[<]|(?!loop_)[A-Za-z]\w*[,;|\t]|(?:[-+.\deE]+[,;\s]+){2}[-+.\deE]+")
 
 
 def expand(paths: Iterable[str | Path]) -> list[Path]:
@@ -40,13 +45,16 @@ def expand(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def is_star(path: Path) -> bool:
-    """Whether this is a STAR file, by name or by its first lines."""
-    if path.suffix.lower() == ".star":
-        return True
+    """Whether this is a STAR file by its first lines; one that lost them, by its name."""
     with path.open("rb") as file:
         head = head_in_utf8(file.read(2048))
+    if b"\0" in head:
+        return path.suffix.lower() == ".star"
     lines = [line.strip() for line in head.splitlines() if line.strip()]
-    return b"\0" not in head and any(line.lower().startswith(b"data_") for line in lines)
+    if any(line.lower().startswith(b"data_") for line in lines):
+        return True
+    first = next((line for line in lines if not line.startswith(b"#")), b"")
+    return path.suffix.lower() == ".star" and not _OTHER_TEXT.match(first)
 
 
 def resolve(path: str, star: Path) -> Path | None:

@@ -37,6 +37,10 @@ _TILT_SERIES = (".st", ".ali", ".preali", ".mrcs")
 TILT_COLUMNS = ("rlnTomoYTilt", "rlnTomoNominalStageTiltAngle")
 
 
+class UnplacedTomogramError(CryoalError):
+    """A row of a STAR file whose volume is not there and that states no size."""
+
+
 def read_tomograms(
     paths: Iterable[str | Path],
     *,
@@ -240,7 +244,9 @@ def _from_row(
         claims["rlnTomoTiltSeriesPixelSize"] = None if claims[star.name] else pixel
         voxel = resolve_voxel_size(claims, 0.0, place, looks.said)
         if pixel is None or any(side is None for side in size):
-            raise CryoalError(f"{place}: neither a volume nor rlnTomoSizeX/Y/Z with a pixel size")
+            raise UnplacedTomogramError(
+                f"{place}: neither a volume nor rlnTomoSizeX/Y/Z with a pixel size"
+            )
         shape = tuple(round(side * pixel / voxel) for side in reversed(size) if side)
         return Tomogram(name, shape, voxel, None, path=str(star), columns=row), used  # type: ignore[arg-type]
     headers = [looks.header(path, claims[star.name]) for path in paths]

@@ -180,6 +180,12 @@ def is_remote(place: Place) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(place)) is not None
 
 
+def is_volume(place: Place) -> bool:
+    """Whether a format knows a local file or zarr folder by its marks, damaged or not."""
+    candidate = Candidate(place)
+    return any(volume_formats.get(name).recognise(candidate) > 0 for name in volume_formats.names())
+
+
 def is_zarr(place: Place) -> bool:
     """Whether a local folder is a zarr group or array."""
     return any((Path(place) / mark).is_file() for mark in _ZARR_MARKS)

@@ -50,3 +50,20 @@ def test_matlabs_complex_numbers_lose_their_imaginary_part_and_that_is_told(tmp_
     picks = open_list(tmp_path / "a.tbl").picks
     np.testing.assert_allclose(picks.xyz, [(10.5, 20, 30)])
     assert picks.remarks == ("11 of its numbers are complex; their real parts are read",)
+
+
+@pytest.mark.parametrize("dialect", TEXTS)
+@pytest.mark.parametrize("name", ["a.star", "a.csv", "a.json", "a.tbl", "a.mrc", "a"])
+def test_the_name_changes_nothing(tmp_path, dialect, name):
+    (tmp_path / name).write_text(TEXTS[dialect])
+    assert recognised(Content(tmp_path / name)).name == dialect
+    facts = inspect(tmp_path / name)
+    assert (facts["dialect"], facts["refused"]) == (dialect, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["loop_\n_rlnTomoName #1\nTS_01\n", "_rlnTomoName\t#1\n", "hello\n"]
+)
+def test_a_star_file_that_lost_its_first_lines_is_told_by_its_name(tmp_path, text):
+    (tmp_path / "a.star").write_text(text)
+    assert "is this a STAR file?" in inspect(tmp_path / "a.star")["refused"]

@@ -202,6 +202,27 @@ def test_repeated_ids_and_positions_are_oddities_of_a_readable_file(testdata, tm
     assert any("rlnTomoParticleName repeats in 1 rows" in problem for problem in facts["problems"])
 
 
+def test_a_cut_off_volume_is_still_a_tomogram_and_an_error_in_its_folder(tmp_path):
+    write_volume(tmp_path / "TS_01.mrc", np.zeros((8, 16, 16), np.float32), 10.0)
+    raw = (tmp_path / "TS_01.mrc").read_bytes()
+    (tmp_path / "TS_01.mrc").write_bytes(raw[:-1])
+    outcome = cryoal("inspect", "--json", tmp_path)
+    (facts,) = objects(outcome)
+    assert (outcome.code, facts["kind"]) == (2, "tomogram")
+    assert "cut off" in facts["refused"]
+
+
+def test_a_set_without_sizes_is_readable_and_says_what_is_missing(tmp_path):
+    (tmp_path / "tomograms.star").write_text(
+        "data_global\nloop_\n_rlnTomoName #1\n_rlnTomoTiltSeriesPixelSize #2\n"
+        "_rlnTomoReconstructedTomogram #3\nTS_01 2.1 nowhere/rec_TS_01.mrc\n"
+    )
+    facts = inspect(tmp_path / "tomograms.star")
+    assert (facts["kind"], facts["tomograms"], facts["refused"]) == ("tomogram_set", ["TS_01"],
+                                                                     None)  # fmt: skip
+    assert any("neither a volume nor rlnTomoSizeX/Y/Z" in told for told in facts["problems"])
+
+
 def test_a_volume_of_unknown_voxel_size_is_readable_and_asks_for_the_option(tmp_path):
     (tmp_path / "TS_01.em").write_bytes(bytes([6, 0, 0, 1]) + np.array([8, 8, 8], "<i4").tobytes()
                                         + bytes(496 + 512))  # fmt: skip
