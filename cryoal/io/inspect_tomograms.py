@@ -9,7 +9,8 @@ from cryoal.io.content import Content
 from cryoal.io.paths import resolve
 from cryoal.io.places import tomogram_name, voxel_size_in_path
 from cryoal.io.tilts import tilt_series
-from cryoal.io.tomograms import UnplacedTomogramError, number, read_tomograms, tomogram_rows
+from cryoal.io.tomogram_star import number, tomogram_rows
+from cryoal.io.tomograms import UnplacedTomogramError, read_tomograms
 from cryoal.io.volumes import is_remote, is_volume, read_header
 from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 

@@ -17,7 +17,7 @@ from cryoal.io.names import NameMatch, match_file, match_names
 from cryoal.io.numbering import map_of, match_numbers
 from cryoal.io.paths import follow
 from cryoal.io.placing import fitting_units, positions, share_inside
-from cryoal.io.tomograms import unbinned_size
+from cryoal.io.tomogram_star import unbinned_size
 
 log = logging.getLogger(__name__)
 

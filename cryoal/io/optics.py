@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.relion_star import optics_rows
-from cryoal.io.tomograms import number
+from cryoal.io.tomogram_star import number
 
 UNBINNED = "rlnTomoTiltSeriesPixelSize"
 

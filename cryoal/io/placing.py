@@ -11,7 +11,7 @@ from cryoal.core.geometry import RELION_CENTRES, relion_uncentred, reverse_axes
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import UNITS, Format, Picks
 from cryoal.io.content import Content
-from cryoal.io.tomograms import number, unbinned_size
+from cryoal.io.tomogram_star import number, unbinned_size
 
 log = logging.getLogger(__name__)
 

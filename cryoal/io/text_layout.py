@@ -71,8 +71,11 @@ def with_points(table: pd.DataFrame, separator: str, columns: list[str]) -> pd.D
     """
     if separator == "," or all(is_number(v) for c in columns for v in table[c].tolist()):
         return table
-    written_so = [c for c in table if all(_DECIMAL_COMMA.fullmatch(v) for v in table[c].tolist())]
-    return table.assign(**{c: table[c].str.replace(",", ".", regex=False) for c in written_so})
+    plain = table.copy()
+    for column in table:
+        if all(_DECIMAL_COMMA.fullmatch(value) for value in table[column].tolist()):
+            plain[column] = table[column].str.replace(",", ".", regex=False)
+    return plain
 
 
 def _says_more(comment: str, line: str) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.io.content import Content
 from cryoal.io.names import file_stem
-from cryoal.io.tomograms import TILT_COLUMNS
+from cryoal.io.tomogram_star import TILT_COLUMNS
 
 #: Columns of a tilt angle in degrees, in the order in which they are believed.
 ANGLES = (*TILT_COLUMNS, "wrpAngleTilt", "tilt_angle")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
@@ -16,10 +15,16 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.io.compressed import unpack_all
 from cryoal.io.display import with_display, with_displays
 from cryoal.io.names import match_names
-from cryoal.io.paths import follow, is_star, resolve
+from cryoal.io.paths import is_star, resolve
 from cryoal.io.places import places, tomogram_name, voxel_size_in_path
-from cryoal.io.star import read_star
-from cryoal.io.star_parsing import Blocks
+from cryoal.io.tomogram_star import (
+    first_there,
+    number,
+    tilt_range_of,
+    tilts_of_blocks,
+    tomogram_rows,
+    tomogram_set,
+)
 from cryoal.io.volumes import (
     Place,
     VolumeHeader,
@@ -34,7 +39,6 @@ from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 log = logging.getLogger(__name__)
 
 _TILT_SERIES = (".st", ".ali", ".preali", ".mrcs")
-TILT_COLUMNS = ("rlnTomoYTilt", "rlnTomoNominalStageTiltAngle")
 
 
 class UnplacedTomogramError(CryoalError):
@@ -94,7 +98,7 @@ def read_tomograms(
     for place in places(paths):
         if isinstance(place, Path) and place.is_file() and is_star(place):
             star, blocks = tomogram_set(place)
-            tilts.update(_tilts_of_blocks(blocks))
+            tilts.update(tilts_of_blocks(blocks))
             rows += [(row, star) for row in tomogram_rows(blocks, star)]
         else:
             volumes[place] = None
@@ -105,7 +109,7 @@ def read_tomograms(
         tomogram, used = _from_row(row, star, spare, looks)
         for place in used:
             volumes.pop(place, None)
-        limits = tilt_range or tilts.get(tomogram.name) or _tilt_range(row, star) or (-60.0, 60.0)
+        limits = tilt_range or tilts.get(tomogram.name) or tilt_range_of(row, star) or (-60.0, 60.0)
         _add(tomograms, tomogram, tilt_range=limits)
     for place in volumes:
         tomogram = _from_volume(place, looks)
@@ -159,54 +163,6 @@ class _Looks:
         for remark, paths in oddities.items():
             more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
             log.warning("%s%s: %s", paths[0], more, remark)
-
-
-def tomogram_set(path: Path) -> tuple[Path, Blocks]:
-    """Read a tomograms.star, directly or through the optimisation_set.star that names it."""
-    blocks = read_star(path)
-    return follow(path, blocks, "rlnTomoTomogramsFile")
-
-
-def tomogram_rows(blocks: Blocks, path: Path) -> list[dict[str, str]]:
-    """Rows of the block that lists tomograms, by its columns.
-
-    Raises
-    ------
-    CryoalError
-        There is none.
-    """
-    for block in blocks.values():
-        about = [c for c in block.columns if c.startswith(("rlnTomoReconstructed", "rlnTomoSize"))]
-        if "rlnTomoName" in block and (about or "rlnTomoTiltSeriesStarFile" in block):
-            names = [str(column) for column in block.columns]
-            return [dict(zip(names, row, strict=True)) for row in block.to_numpy().tolist()]
-    raise CryoalError(
-        f"{path}: no block lists tomograms (rlnTomoName with rlnTomoSizeX or "
-        "rlnTomoReconstructedTomogram); is this a particle file?"
-    )
-
-
-def number(row: Mapping[str, str], column: str, place: str) -> float | None:
-    """Value of a column as a positive number, None where it is missing, 0 or RELION's -999."""
-    text = row.get(column, "")
-    if text in ("", "<NA>", "None", "none"):
-        return None
-    try:
-        value = float(text)
-    except ValueError as problem:
-        raise CryoalError(f"{place}: {column} is {text!r}, a number was expected") from problem
-    return value if np.isfinite(value) and value > 0 else None
-
-
-def unbinned_size(tomogram: Tomogram) -> tuple[NDArray[np.float64], float] | None:
-    """rlnTomoSizeX/Y/Z in unbinned pixels and the pixel's size in Angstrom, if both are known."""
-    row = tomogram.columns or {}
-    place = f"{tomogram.path or 'tomogram'} {tomogram.name}"
-    size = [number(row, f"rlnTomoSize{axis}", place) for axis in "XYZ"]
-    pixel = number(row, "rlnTomoTiltSeriesPixelSize", place)
-    if pixel is None or any(side is None for side in size):
-        return None
-    return np.array(size, dtype=np.float64), pixel
 
 
 def _add(known: dict[str, Tomogram], tomogram: Tomogram, **changes: Any) -> None:
@@ -267,7 +223,7 @@ def _from_row(
         path=headers[0].path,
         columns=row,
     )
-    denoised = _first_there(
+    denoised = first_there(
         row, ("rlnTomoReconstructedTomogramDenoised", "rlnTomoDenoisedTomogram"), star
     )
     if denoised is None:
@@ -312,11 +268,6 @@ def _volumes_of(
     return [], []
 
 
-def _first_there(row: dict[str, str], columns: tuple[str, ...], star: Path) -> Path | None:
-    found = [resolve(row[column], star) for column in columns if row.get(column)]
-    return next((path for path in found if path is not None), None)
-
-
 def _check_size(
     shape: tuple[int, int, int], size_xyz: list[float], pixel: float, voxel: float, place: str
 ) -> None:
@@ -335,28 +286,3 @@ def _check_size(
         f"{place}: by rlnTomoSize {x} x {y} x {z} voxels of {voxel:g} A are expected, the volume "
         f"has {shape[2]} x {shape[1]} x {shape[0]}; {hint}"
     )
-
-
-def _limits(table: pd.DataFrame) -> tuple[float, float] | None:
-    for column in TILT_COLUMNS:
-        if column in table:
-            angles = pd.to_numeric(table[column], errors="coerce").dropna()
-            if len(angles) and float(angles.max()) > float(angles.min()):
-                return float(angles.min()), float(angles.max())
-    return None
-
-
-def _tilts_of_blocks(blocks: Blocks) -> dict[str, tuple[float, float]]:
-    found = {name: _limits(block) for name, block in blocks.items()}
-    return {name: limits for name, limits in found.items() if limits}
-
-
-def _tilt_range(row: dict[str, str], star: Path) -> tuple[float, float] | None:
-    path = _first_there(row, ("rlnTomoTiltSeriesStarFile",), star)
-    if path is None:
-        return None
-    try:
-        return next(iter(_tilts_of_blocks(read_star(path)).values()), None)
-    except CryoalError as problem:
-        log.warning("tilt range of %s taken as -60 to 60: %s", row["rlnTomoName"], problem)
-        return None
