@@ -9,8 +9,8 @@ _AXIS = re.compile(
     rf"(?:{_WORDS}[._ ]?)?([xyz])(?:[_ ]?{_WORDS})?\s*_?[\[(]?\s*({_UNITS})?\s*[\])]?",
     re.IGNORECASE,
 )
-#: napari's own names of the axes of points, z first.
-_NAPARI = {"axis-0": "z", "axis-1": "y", "axis-2": "x"}
+#: Axes by their number in an array, z first: napari's points, the motors of the BYU challenge.
+_NUMBERED = re.compile(r"(?:\w+[ _])?axis[-_ ]?([0-3])", re.IGNORECASE)
 
 
 def axes(header: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -24,8 +24,9 @@ def axes(header: Iterable[str]) -> dict[str, tuple[str, str]]:
     ('axis-2', '')
     """
     names = [name.strip() for name in header]
-    if set(_NAPARI) <= set(names) and "axis-3" not in names:
-        return {axis: (name, "") for name, axis in _NAPARI.items()}
+    numbered = {m.group(1): name for name in names if (m := _NUMBERED.fullmatch(name))}
+    if set(numbered) == set("012"):
+        return {axis: (numbered[number], "") for axis, number in zip("zyx", "012", strict=True)}
     found: dict[str, tuple[str, str]] = {}
     for name in names:
         match = _AXIS.fullmatch(name)
@@ -36,4 +37,4 @@ def axes(header: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 def names_axis(column: str) -> bool:
     """Whether a column's name says that it holds x, y or z."""
-    return _AXIS.fullmatch(column.strip()) is not None or column.strip() in _NAPARI
+    return any(known.fullmatch(column.strip()) for known in (_AXIS, _NUMBERED))

@@ -13,7 +13,8 @@ _EXTENSION = re.compile(
 _PIXEL_SIZE = re.compile(r"_(\d+(?:\.\d+)?)Apx(?=$|[_.])", re.IGNORECASE)
 _TREATMENT = re.compile(
     r"_(dn|denoised|deconv|deconvolved|corrected|filt|filtered|rec|full_rec|bin[-_]?\d+|tomo|"
-    r"isonet2?|cryocare|ddw|dewedged|topaz|display|particles|picks|coords)$",
+    r"isonet2?|cryocare|ddw|dewedged|topaz|display|particles|picks|coords|vol|sirt|wbp|flipped|"
+    r"rotated|trimmed|half[12]|even|odd|evn)$",
     re.IGNORECASE,
 )
 

@@ -136,7 +136,13 @@ def read_header(
     packed = compression(place)
     if packed:
         inside = unpacked(place, unpack_into)
-        header = _format_of(inside).read_header(inside, voxel_size)
+        try:
+            header = _format_of(inside).read_header(inside, voxel_size)
+        except CryoalError as problem:
+            words = str(problem).replace(str(inside), str(place))
+            raise CryoalError(
+                f"{words} (what is packed in it; lists have to be unpacked)"
+            ) from None
         told = f"compressed with {packed}: unpacked once before it is read"
         return replace(header, path=str(place), remarks=(told, *header.remarks))
     header = _format_of(place).read_header(place, voxel_size)

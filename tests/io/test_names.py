@@ -18,6 +18,10 @@ SPELLINGS = [
     "tomograms/TS_01/TS_01.st:mrc",
     "TS_01_dn.mrc",
     "TS_01_10.00Apx_deconv.rec",
+    "TS_01_Vol.mrc",
+    "TS_01_EVN_Vol.mrc",
+    "rec_TS_01_half1.mrc",
+    "TS_01_SIRT_bin4.mrc",
 ]
 
 
