@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 _EXTENSION = re.compile(
-    r"\.(tomostar|mrcs?|rec|map|st|ali|preali|mdoc|star|em|tiff?|zarr|ome|vol|spi|gz|bz2|xz)"
+    r"\.(tomostar|mrcs?|rec|map|st|ali|preali|mdoc|aln|star|em|tiff?|zarr|ome|vol|spi|gz|bz2|xz)"
     r"(:mrcs?)?$",
     re.IGNORECASE,
 )

@@ -71,8 +71,14 @@ def _recognise_coords(content: Content) -> int:
 
 
 def _recognise_csv(content: Content) -> int:
+    """Numbers without commas and header could be either; then the file's name says which."""
     found = layout(content)
-    return 1 if found.header or ("," in found.first and _headless(content)) else 0
+    if found.header:
+        return 1
+    if not _headless(content):
+        return 0
+    called_so = content.path.suffix.lower() in (".csv", ".tsv")
+    return 2 if called_so else int("," in found.first)
 
 
 def _read_coords(content: Content, unit: str | None = None) -> Picks:

@@ -1,8 +1,8 @@
 """Files that describe a tilt series: told by content, so that nobody takes them for particles.
 
 RELION 5's STAR files (one row a tilt, or one row a series), Warp's ``.tomostar`` and ``.xml``,
-STOPGAP's wedge lists, SerialEM's ``.mdoc``, IMOD's ``.tlt`` and ``.rawtlt`` (a column of angles),
-``.xf`` (six numbers a line, the first four nearly a rotation).
+STOPGAP's wedge lists, SerialEM's ``.mdoc``, AreTomo's ``.aln``, IMOD's ``.tlt`` and ``.rawtlt`` (a
+column of angles), ``.xf`` (six numbers a line, the first four nearly a rotation).
 """
 
 import re
@@ -34,7 +34,7 @@ def tilt_series(content: Content) -> dict[str, Any] | None:
         return None
     if content.blocks:
         return _star(content)
-    return _mdoc(content) or _numbers(content)
+    return _mdoc(content) or _aln(content) or _numbers(content)
 
 
 def _facts(angles: NDArray[np.float64], names: list[str], **more: Any) -> dict[str, Any]:
@@ -89,6 +89,16 @@ def _mdoc(content: Content) -> dict[str, Any] | None:
     angles = np.array([_number(word) for word in words], dtype=np.float64)
     more = {"pixel_size": pixel} if np.isfinite(pixel) else {}
     return _facts(angles, [file_stem(content.path.stem)], **more)
+
+
+def _aln(content: Content) -> dict[str, Any] | None:
+    """AreTomo's alignment: a line a section, the tilt in the last column."""
+    if not content.start.startswith(b"# AreTomo Alignment"):
+        return None
+    whole = content.text.partition("# Local Alignment")[0]
+    lines = [line.split() for line in whole.split("\n") if line.strip() and line[0] != "#"]
+    angles = np.array([_number(words[-1]) for words in lines], dtype=np.float64)
+    return _facts(angles, [file_stem(content.path.stem)])
 
 
 def _numbers(content: Content) -> dict[str, Any] | None:

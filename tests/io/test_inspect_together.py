@@ -171,6 +171,9 @@ def test_a_list_is_read_once_and_its_verdict_printed_once(testdata, monkeypatch)
          "c.mrc 57\n", 3),
         ("TS_01.mrc.mdoc", "PixelSpacing = 1.35\n[ZValue = 0]\nTiltAngle = -60\n[ZValue = 1]\n"
          "TiltAngle = 57\n", 2),
+        ("TS_01.aln", "# AreTomo Alignment / Priims bprmMn \n# RawSize = 10 20 2\n"
+         "# SEC ROT GMAG TX TY SMEAN SFIT SCALE BASE TILT\n0 88.3 1 23.9 -56.1 1 1 1 0 -60.0\n"
+         "1 88.3 1 57.2 74.2 1 1 1 0 57.0\n# Local Alignment\n0 1 2 3 4 5\n", 2),
         ("TS_01.rawtlt", "-60.0\n-30.0\n0.0\n57.0\n", 4),
     ],
 )  # fmt: skip
