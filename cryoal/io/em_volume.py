@@ -3,7 +3,7 @@
 Motive lists are EM files as well, 20 numbers wide and one section deep: ``cryoal.io.em``.
 """
 
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.em_header import COMPLEX, DTYPES, HEADER_BYTES, EmHeader, readings
+from cryoal.io.mapped import bytes_after, map_voxels
 from cryoal.io.volumes import (
     LARGEST_SIDE,
     Candidate,
     Place,
     VolumeFormat,
     VolumeHeader,
-    single_image,
     volume_formats,
 )
 
@@ -43,24 +43,16 @@ def read_header(place: Place, voxel_size: float | None = None) -> VolumeHeader:
     if kind in COMPLEX:
         raise CryoalError(f"{path}: complex numbers (EM type {kind}); a real volume is needed")
     shape = (facts.sizes[2], facts.sizes[1], facts.sizes[0])
-    dtype = np.dtype(facts.order + DTYPES[kind])
-    needed = HEADER_BYTES + math.prod(shape) * dtype.itemsize
-    size = path.stat().st_size
-    if size < needed:
-        raise CryoalError(
-            f"{path}: {size} bytes, but its header ({shape[2]} x {shape[1]} x {shape[0]}, EM type "
-            f"{kind}) needs {needed}; was the file cut off while copying or writing?"
-        )
-    extra = (f"{size - needed} bytes after the data are ignored",) if size > needed else ()
-    return VolumeHeader(shape, dtype, 0.0, remarks=extra)
+    header = VolumeHeader(shape, np.dtype(facts.order + DTYPES[kind]), 0.0)
+    more = bytes_after(path, header, HEADER_BYTES, f"EM type {kind}")
+    if not more:
+        return header
+    return replace(header, remarks=(f"{more} bytes after the data are ignored",))
 
 
 def open_volume(place: Place) -> NDArray[Any]:
     """Map an EM volume for reading: (Z, Y, X)."""
-    header = read_header(place)
-    if header.shape[0] == 1:
-        raise single_image(place)
-    return np.memmap(Path(place), header.dtype, "r", HEADER_BYTES, header.shape)
+    return map_voxels(place, read_header(place), HEADER_BYTES)
 
 
 def _sensible(head: bytes) -> EmHeader | None:

@@ -5,7 +5,6 @@ header (https://spider-docs.readthedocs.io, "SPIDER image file format"). Word 38
 pixel size only for some programs and is not used.
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
+from cryoal.io.mapped import bytes_after, map_voxels
 from cryoal.io.volumes import (
     LARGEST_SIDE,
     Candidate,
     Place,
     VolumeFormat,
     VolumeHeader,
-    single_image,
     volume_formats,
 )
 
@@ -41,10 +40,7 @@ def read_header(place: Place, voxel_size: float | None = None) -> VolumeHeader:
 
 def open_volume(place: Place) -> NDArray[Any]:
     """Map a SPIDER volume for reading: (Z, Y, X)."""
-    header, offset = _read(place)
-    if header.shape[0] == 1:
-        raise single_image(place)
-    return np.memmap(Path(place), header.dtype, "r", offset, header.shape)
+    return map_voxels(place, *_read(place))
 
 
 def _read(place: Place) -> tuple[VolumeHeader, int]:
@@ -54,13 +50,9 @@ def _read(place: Place) -> tuple[VolumeHeader, int]:
     if facts is None:
         raise CryoalError(f"{path}: not a SPIDER file (kind and size make no sense)")
     shape, dtype, offset = facts
-    size, needed = path.stat().st_size, offset + 4 * math.prod(shape)
-    if size < needed:
-        raise CryoalError(
-            f"{path}: {size} bytes, but its SPIDER header ({shape[2]} x {shape[1]} x {shape[0]}) "
-            f"needs {needed}; was the file cut off while copying or writing?"
-        )
-    return VolumeHeader(shape, dtype, 0.0), offset
+    header = VolumeHeader(shape, dtype, 0.0)
+    bytes_after(path, header, offset, "SPIDER")
+    return header, offset
 
 
 def _facts(head: bytes) -> tuple[tuple[int, int, int], np.dtype[Any], int] | None:
