@@ -1,35 +1,21 @@
 """Labelling as a state machine, without a window: what is asked, what was said, what comes next."""
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from cryoal.annotate.agreement import Agreement, self_agreement
 from cryoal.annotate.class_list import ClassList
 from cryoal.annotate.classes import Classes, valid_name
 from cryoal.annotate.course import Course
+from cryoal.annotate.pace import Pace, Progress
 from cryoal.annotate.queue import Guesses, newest_signature, read_asked
 from cryoal.annotate.schedule import REPEAT_EVERY, Item, schedule
 from cryoal.annotate.statements import Statements
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import REPEAT, UNSURE, Label
+from cryoal.core.labels import UNSURE, Label
+from cryoal.project.agreement import Agreement, self_agreement
 from cryoal.project.labels import default_annotator
 from cryoal.project.project import Project
-
-#: A pause longer than this (seconds) is a break and no part of the rate.
-BREAK = 60.0
-
-
-class Progress(NamedTuple):
-    """How many of the questions are answered."""
-
-    answered: int
-    total: int
-
-    def __str__(self) -> str:
-        return f"{self.answered} of {self.total}"
 
 
 class AnnotationSession:
@@ -74,7 +60,7 @@ class AnnotationSession:
     ) -> None:
         opened = project if isinstance(project, Project) else Project.open(project)
         self.notice = ""
-        self._every, self._clock, self._times = repeat_every, clock, list[float]()
+        self._every, self._pace = repeat_every, Pace(clock)
         self._open(opened, Statements(opened, annotator or default_annotator()))
 
     # What is asked
@@ -127,8 +113,7 @@ class AnnotationSession:
     @property
     def rate(self) -> float:
         """Answers a minute over the last twenty, breaks left out; 0 before the second."""
-        gaps = [b - a for a, b in itertools.pairwise(self._times[-20:]) if b - a <= BREAK]
-        return 60 * len(gaps) / max(sum(gaps), 1e-9) if gaps else 0.0
+        return self._pace.rate
 
     @property
     def newer(self) -> bool:
@@ -180,19 +165,9 @@ class AnnotationSession:
         item = self._course.item
         if item is None:
             raise CryoalError("every particle of this queue has its answer; choose one to change")
-        z, y, x = (float(value) for value in self.asked.position(item.id))
-        statement = Label(
-            when="",
-            statement=REPEAT if item.repeat else "",
-            annotator=self.annotator,
-            id=item.id,
-            label=word,
-            round=item.round,
-            tomogram=self.asked.tomogram(item.id),
-            position=(z, y, x),
-        )
-        (said,) = self._said.say([statement])
-        self._times.append(self._clock())
+        where = self.asked.tomogram(item.id), self.asked.position(item.id)
+        said = self._said.answer(item, word, *where)
+        self._pace.tick()
         self._course.take_up()
         self._classes.know([word])
         self._advance()

@@ -2,18 +2,24 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
-  const JUNK = "junk", UNSURE = "unsure";
+  const JUNK = "junk", UNSURE = "unsure", REPEAT = "repeat-";
   const COLUMNS = ["statement", "when", "id", "label", "round", "revokes", "tomogram", "x", "y", "z", "annotator", "control"];
   // A page that was made for somebody has a memory of its own for who used it last.
   const last_name = `cryoal:${data.key}:${data.annotator}:annotator`;
-  const where = new Map(data.items.map((item, index) => [item.id, index]));
+  // Some particles are asked about twice, and nothing shows it: that tells how sure the labels are.
+  const questions = data.order.map(([at, repeat]) => ({ ...data.items[at], repeat: Boolean(repeat) }));
+  const particles = new Map(data.items.map((item) => [item.id, item]));
+  const slot = (id, repeat) => (repeat ? "again " : "first ") + id;
+  const slot_of = (question) => slot(question.id, question.repeat);
+  const slot_said = (statement) => slot(statement.id, statement.statement.startsWith(REPEAT));
+  const where = new Map(questions.map((question, index) => [slot_of(question), index]));
 
   // ---- what was said: statements that are only ever added, as in the project's own ledgers ----
   let annotator = data.annotator;
   let state = nothing();
   let newest = 0; // microseconds; statements are ordered by their time
   let standing = []; // statements nobody took back, oldest first
-  let answers = new Map(); // id -> label
+  let answers = new Map(); // slot of a question -> label
 
   function nothing() { return { statements: [], classes: [], sent: [] }; }
   // What the annotator whom the page was made for has in the project's ledger already.
@@ -57,7 +63,7 @@
       if (s.revokes && !revoked.has(s.statement)) revoked.add(s.revokes);
     }
     standing = state.statements.filter((s) => s.label && !revoked.has(s.statement));
-    answers = new Map(standing.map((s) => [s.id, s.label]));
+    answers = new Map(standing.map((s) => [slot_said(s), s.label]));
     for (const s of state.statements) newest = Math.max(newest, microseconds(s.when));
   }
   function microseconds(when) {
@@ -72,7 +78,8 @@
     return [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
   }
   function state_that(item, label, revokes = "") {
-    state.statements.push({ statement: unique(), when: stamp(), id: item.id, label, revokes });
+    const name = (item.repeat ? REPEAT : "") + unique();
+    state.statements.push({ statement: name, when: stamp(), id: item.id, label, revokes });
     save();
   }
 
@@ -105,29 +112,34 @@
   let asked = false;
 
   function go(index) {
-    here = Math.min(Math.max(index, 0), data.items.length - 1);
+    here = Math.min(Math.max(index, 0), questions.length - 1);
     asked = false;
     show();
   }
+  // A repeat waits for its first time.
+  function is_open(question) {
+    if (answers.has(slot_of(question))) return false;
+    return !question.repeat || answers.has(slot(question.id, false));
+  }
   function go_on() {
-    const n = data.items.length;
+    const n = questions.length;
     for (let step = 1; step < n; step++) {
       const index = (here + step) % n;
-      if (!answers.has(data.items[index].id)) {
+      if (is_open(questions[index])) {
         if (index < here) toast("Back to what you left open");
         go(index);
         return;
       }
     }
     go(here);
-    toast(answers.has(data.items[here].id) ? "Every particle has an answer: download them now" : "This is the last one open");
+    toast(answers.has(slot_of(questions[here])) ? "Every particle has an answer: download them now" : "This is the last one open");
   }
   function begin() {
-    const open = data.items.findIndex((item) => !answers.has(item.id));
-    go(open < 0 ? data.items.length - 1 : open);
+    const open = questions.findIndex(is_open);
+    go(open < 0 ? questions.length - 1 : open);
   }
   function answer(label) {
-    state_that(data.items[here], label);
+    state_that(questions[here], label);
     go_on();
   }
   function by_key(number) {
@@ -144,14 +156,14 @@
     if (!last) { toast("Nothing to take back"); return; }
     state_that(last, "", last.statement);
     toast(`Took back “${last.label}”`);
-    go(where.has(last.id) ? where.get(last.id) : here);
+    go(where.get(slot_said(last)) ?? here);
   }
   function ask() {
     asked = !asked;
     show();
   }
   function confirm_guess() {
-    const guess = data.items[here].guess;
+    const guess = questions[here].guess;
     if (!guess.length) { toast("No model has been trained yet, so there is no guess to confirm"); return; }
     const [name, share] = guess[0];
     answer(name);
@@ -174,7 +186,7 @@
     }
     const told = state.statements.filter((s) => !untold.has(s.statement));
     const lines = told.map((s) => {
-      const item = data.items[where.get(s.id)] ?? {};
+      const item = particles.get(s.id) ?? {};
       return COLUMNS.map((name) => cell({ ...item, ...s, round: data.round, annotator }[name])).join("\t");
     });
     return { told, text: [COLUMNS.join("\t"), ...lines].join("\n") + "\n" };
@@ -213,7 +225,7 @@
     return decoded.get(source);
   }
   function sources(index) {
-    const item = data.items[index];
+    const item = questions[index];
     if (!item) return [];
     const slabs = item.pictures[look.slab];
     return [slabs[look.filter] ?? slabs[0], item.context?.source].filter(Boolean);
@@ -237,7 +249,7 @@
     }
   }
   function draw() {
-    const item = data.items[here];
+    const item = questions[here];
     const filter = `${look.invert ? "invert(1) " : ""}brightness(${look.brightness}) contrast(${look.contrast})`;
     for (const name of [...planes, "context"]) $(name).style.filter = filter;
     const [slabs, around] = sources(here);
@@ -263,29 +275,29 @@
 
   // ---- the page ----
   function show() {
-    const item = data.items[here], label = answers.get(item.id);
-    const done = data.items.filter((other) => answers.has(other.id)).length;
-    $("number").textContent = `${here + 1} of ${data.items.length}`;
+    const item = questions[here], label = answers.get(slot_of(item));
+    const done = questions.filter((other) => answers.has(slot_of(other))).length;
+    $("number").textContent = `${here + 1} of ${questions.length}`;
     $("name").textContent = item.id;
     $("told").textContent = label ?? "";
     $("told").style.borderColor = label ? colour(label) : "transparent";
-    $("progress").textContent = `${done} of ${data.items.length} answered`;
+    $("progress").textContent = `${done} of ${questions.length} answered`;
     $("bar").setAttribute("aria-valuenow", String(done));
-    $("bar").setAttribute("aria-valuemax", String(data.items.length));
-    $("filled").style.width = `${(100 * done) / data.items.length}%`;
-    $("rate").textContent = rate(data.items.length - done);
+    $("bar").setAttribute("aria-valuemax", String(questions.length));
+    $("filled").style.width = `${(100 * done) / questions.length}%`;
+    $("rate").textContent = rate(questions.length - done);
     const fresh = unsent();
     $("download").textContent = fresh ? `Download (${fresh} new)` : "Download";
-    $("download").classList.toggle("ready", fresh > 0 && done === data.items.length);
+    $("download").classList.toggle("ready", fresh > 0 && done === questions.length);
     show_classes(label);
     show_guess(item);
     show_strip();
     draw();
   }
   function show_classes(label) {
-    const counts = new Map();
+    const counts = new Map(), words = new Map(standing.map((s) => [s.id, s.label]));
     for (const item of data.items) {
-      const word = answers.get(item.id);
+      const word = words.get(item.id);
       if (word !== undefined) counts.set(word, (counts.get(word) ?? 0) + 1);
     }
     $("classes").replaceChildren(...classes().map((name, at) => {
@@ -314,7 +326,7 @@
     }
     $("thinks").append(element("div", "hint", item.guess.length ? "Enter confirms the first" : "No model yet: this queue was chosen without labels"));
   }
-  const squares = data.items.map((item, index) => {
+  const squares = questions.map((item, index) => {
     const square = element("button", "");
     square.tabIndex = -1;
     press(square, () => go(index));
@@ -323,7 +335,7 @@
   $("strip").replaceChildren(...squares);
   function show_strip() {
     squares.forEach((square, index) => {
-      const label = answers.get(data.items[index].id);
+      const label = answers.get(slot_of(questions[index]));
       square.style.background = label ? colour(label) : "";
       square.title = `${index + 1}${label ? ": " + label : ""}`;
       square.classList.toggle("here", index === here);

@@ -5,6 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoal.annotate.schedule import Item
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import REPEAT, Label, LabelBook, new_statement
 from cryoal.io import ledger
@@ -67,6 +71,31 @@ class Statements:
         """What was said last: one statement, or all of a renaming, which share their time."""
         asked = [label for label in self.standing if label.round >= 0]
         return [label for label in asked if label.when == asked[-1].when]
+
+    def answer(self, item: Item, word: str, tomogram: str, position: NDArray[np.float64]) -> Label:
+        """Put the answer to a question on the disk.
+
+        Parameters
+        ----------
+        item : Item
+        word : str
+            A class, or "unsure".
+        tomogram : str
+        position : (3,) float, zyx, Angstrom
+            Of the particle.
+        """
+        z, y, x = (float(value) for value in position)
+        label = Label(
+            when="",
+            statement=REPEAT if item.repeat else "",
+            annotator=self.annotator,
+            id=item.id,
+            label=word,
+            round=item.round,
+            tomogram=tomogram,
+            position=(z, y, x),
+        )
+        return self.say([label])[0]
 
     def say(self, labels: Iterable[Label]) -> list[Label]:
         """Put statements on the disk, then remember them.

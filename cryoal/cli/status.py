@@ -1,6 +1,7 @@
 """``cryoal status`` and ``cryoal report``: where a project stands."""
 
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
@@ -32,10 +33,21 @@ def status(project: Path, as_json: bool) -> None:
             f"Accuracy on {controls['answered']} random controls: {controls['accuracy']:.0%} "
             f"(95 % interval {low:.0%} to {high:.0%})"
         )
+    if facts["self_agreement"]["repeated"]:
+        click.echo(_self_agreement(facts["self_agreement"]))
     if facts["predicted"]:
         predicted = ", ".join(f"{name} {n}" for name, n in facts["predicted"].items())
         click.echo(f"Round {facts['round']} predicts: {predicted}")
     click.echo(facts["next"])
+
+
+def _self_agreement(facts: dict[str, Any]) -> str:
+    (low, high), (least, most) = facts["interval"], facts["ceiling_interval"]
+    return (
+        f"Named alike twice: {facts['same']} of {facts['repeated']} repeats, {facts['share']:.0%} "
+        f"(95 % interval {low:.0%} to {high:.0%}); measured against these labels, no classifier "
+        f"can be right more often than {facts['ceiling']:.0%} ({least:.0%} to {most:.0%})"
+    )
 
 
 @click.command()

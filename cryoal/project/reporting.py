@@ -31,7 +31,13 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         Put first: learning curves of a benchmark, where there is one.
     """
     facts = status(project)
-    sections = [*more, *_classes(project), *_queue(project), _left_out(project)]
+    sections = [
+        *more,
+        *_classes(project),
+        *_self_agreement(facts),
+        *_queue(project),
+        _left_out(project),
+    ]
     write_page(
         project.layout.report,
         project.layout.root.resolve().name,
@@ -60,7 +66,35 @@ def _cards(facts: dict[str, Any]) -> list[Card]:
                 f"on {controls['answered']} random controls, 95 % interval {low:.0%} to {high:.0%}",
             )
         )
+    again = facts["self_agreement"]
+    if again["repeated"]:
+        low, high = again["interval"]
+        cards.append(
+            Card(
+                "Self-agreement",
+                f"{again['share']:.0%}",
+                f"on {again['repeated']} particles named twice, 95 % interval {low:.0%} to "
+                f"{high:.0%}",
+            )
+        )
     return cards
+
+
+def _self_agreement(facts: dict[str, Any]) -> list[Section]:
+    again = facts["self_agreement"]
+    if not again["repeated"]:
+        return []
+    low, high = again["ceiling_interval"]
+    text = (
+        f"{again['same']} of {again['repeated']} particles that were shown again, unmarked, "
+        "were named alike. Whoever contradicts themselves cannot be met by any classifier every "
+        f"time: measured against these labels, accuracy ends at {again['ceiling']:.0%} (95 % "
+        f"interval {low:.0%} to {high:.0%}), the square root of the share named alike. Memory of "
+        "the first look makes both look better than they are."
+    )
+    table = pd.DataFrame.from_dict(again["annotators"], orient="index")
+    table = table.rename(columns={"repeated": "named twice", "same": "alike"})
+    return [Section("How sure the labels are", text, table=table.rename_axis("annotator"))]
 
 
 def _classes(project: "Project") -> list[Section]:

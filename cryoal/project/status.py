@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from cryoal.project.agreement import facts as self_agreement
 from cryoal.project.stopping import advice, agreement, control_accuracy
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def status(project: "Project") -> dict[str, Any]:
             "interval": [low, high] if controls.answered else None,
         },
         "agreement": agreement(project),
+        "self_agreement": self_agreement(labels.book()),
         "predicted": None if predictions is None else project.classify().counts(),
         "next": advice(project),
     }

@@ -22,6 +22,17 @@ SETTLED = 0.99
 RECENT = 3
 
 
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95 % score interval of a share (Wilson, J. Am. Stat. Assoc. 22, 209, 1927); NaN of none."""
+    n, z = count, 1.96
+    if not n:
+        return float("nan"), float("nan")
+    p = hits / n
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
 @dataclass(frozen=True)
 class Controls:
     """How the classifier did on particles that were drawn at random and then labelled.
@@ -44,13 +55,7 @@ class Controls:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % Wilson score interval of the accuracy."""
-        n, z = self.answered, 1.96
-        if not n:
-            return float("nan"), float("nan")
-        p = self.correct / n
-        middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+        return wilson(self.correct, self.answered)
 
 
 def control_accuracy(project: "Project") -> Controls:

@@ -14,13 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cryoal.annotate.sheet import (
-    _side_by_side,
-    inert_json,
-    render,
-    slab_pictures,
-    write_sheet,
-)
+from cryoal.annotate.schedule import schedule
+from cryoal.annotate.sheet import write_sheet
+from cryoal.annotate.sheet_page import inert_json, render
+from cryoal.annotate.sheet_pictures import _side_by_side, slab_pictures
 from cryoal.core.errors import CryoalError
 from cryoal.project.project import Project
 
@@ -62,6 +59,15 @@ def test_every_particle_of_the_queue_is_asked_in_its_order(page, asked):
         assert item["tomogram"] == project.particles.tomogram[row]
         where = [float(item[axis]) for axis in "zyx"]
         np.testing.assert_allclose(where, project.particles.position[row], atol=1e-3)
+
+
+def test_repeats_are_those_of_the_window_and_cost_no_pictures(page, asked):
+    data = data_of(page)
+    queue = Project(asked).queue
+    questions = [(queue.ids[row], bool(again)) for row, again in data["order"]]
+    assert questions == [(item.id, item.repeat) for item in schedule(queue.ids, 0, "kim")]
+    assert len(questions) == 31
+    assert len(data["items"]) == 30
 
 
 def test_the_pictures_are_the_slabs_and_the_surroundings(page, asked):

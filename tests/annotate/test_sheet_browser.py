@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from conftest import cryoal
 
+from cryoal.annotate.schedule import schedule
+from cryoal.annotate.session import AnnotationSession
 from cryoal.annotate.sheet import write_sheet
 from cryoal.core.labels import UNSURE
 from cryoal.io.tsv import read_tsv
@@ -218,8 +220,10 @@ def test_whatever_is_pressed_the_ledger_says_what_the_page_shows(seed, desk):
             desk.label(path, "--annotator", "kim")
     titles = desk.page.eval_on_selector_all("#strip button", "all => all.map(b => b.title)")
     shown = [title.partition(": ")[2] for title in titles]
-    answers = desk.project.labels.book().answers()
-    assert [answers.get(name, {}).get("kim", "") for name in desk.ids] == shown
+    standing = desk.project.labels.book().standing()
+    answers = {(s.id, s.repeat): s.label for s in standing if s.annotator == "kim"}
+    questions = schedule(desk.ids, 0, "")
+    assert [answers.get((item.id, item.repeat), "") for item in questions] == shown
     assert desk.answered == sum(map(bool, shown)) > 0
 
 
@@ -272,11 +276,53 @@ def test_buttons_do_what_keys_do(desk):
 
 
 def test_the_end_goes_back_to_what_was_left_open(desk):
-    desk.press("s", *["j"] * 29)
-    assert (desk.at, desk.answered) == (0, 29)
+    desk.press("s", *["j"] * 30)
+    assert (desk.at, desk.answered) == (0, 30)
     desk.press("j")
-    assert desk.answered == 30
+    assert desk.answered == 31
     assert "download" in desk.text("#toast")
+
+
+def test_one_particle_in_twenty_comes_again_unmarked_and_both_answers_come_home(desk):
+    write_sheet(desk.project, desk.sheet, annotator="kim", with_context=False)
+    desk.page.reload()
+    desk.add("a", "b")
+    questions = schedule(desk.ids, 0, "kim")
+    shown = []
+    for _ in questions:
+        shown.append(desk.text("#name"))
+        assert desk.text("#told") == ""
+        assert "repeat" not in desk.page.inner_text("body")
+        desk.press("2" if shown.count(shown[-1]) == 2 else "1")
+    assert shown == [item.id for item in questions]
+    assert desk.answered == 31
+    assert desk.text("#classes .count") == "29"  # particles, not answers
+    desk.label(desk.download())
+    session = AnnotationSession(desk.root, "kim")
+    assert (session.remaining, session.agreement) == (0, (0, 1))
+    (at,) = (at for at, item in enumerate(questions) if item.repeat)
+    assert desk.project.labels.current()[questions[at].id] == "b"
+    desk.page.click(f"#strip button:nth-child({at + 1})")
+    assert (desk.text("#name"), desk.text("#told")) == (questions[at].id, "b")
+    desk.press("1")
+    desk.label(desk.download())
+    assert AnnotationSession(desk.root, "kim").agreement == (1, 1)
+    write_sheet(desk.project, desk.sheet, annotator="kim", with_context=False)
+    desk.page.evaluate("() => localStorage.clear()")
+    desk.page.reload()
+    assert (desk.answered, desk.text("#download")) == (31, "Download")
+
+
+def test_a_repeat_waits_for_its_first_time(desk):
+    questions = schedule(desk.ids, 0, "")
+    (at,) = (at for at, item in enumerate(questions) if item.repeat)
+    first = desk.ids.index(questions[at].id)
+    desk.press(*["n"] * (first + 1), *["j"] * (30 - first - 1))
+    assert desk.at == 0
+    desk.press(*["j"] * first)
+    assert (desk.at, desk.answered) == (first, 29)
+    desk.press("j")
+    assert (desk.at, desk.answered) == (at, 30)
 
 
 def test_two_people_share_a_browser_and_mix_nothing(desk):

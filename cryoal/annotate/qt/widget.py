@@ -1,17 +1,19 @@
 """The panel in napari: shows what the session asks, and hands it what the person says."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QMainWindow
+from qtpy.QtWidgets import QFileDialog, QMainWindow
 
 from cryoal.annotate.looking import has_display
+from cryoal.annotate.qt.actions import Actions
+from cryoal.annotate.qt.canvas import Canvas
 from cryoal.annotate.qt.docked import DockedPanel
 from cryoal.annotate.qt.immortal import keep_constants
-from cryoal.annotate.qt.keys import HELP, KeyFilter, Stroke
+from cryoal.annotate.qt.keys import KeyFilter, Stroke
 from cryoal.annotate.qt.layout import Form
 from cryoal.annotate.qt.pictures import Pictures
 from cryoal.annotate.qt.training import Training
@@ -58,17 +60,17 @@ class AnnotationWidget(DockedPanel):
         self.session: AnnotationSession | None = None
         self.pictures = Pictures(napari_viewer)
         self.form = Form(self)
+        self.acting = Actions(self)
         self.training = Training(self, self._trained)
         self._root: Path | None = None
         self._annotator = annotator
         self._asked: object = None
-        self._keys = KeyFilter(self, self.act)
+        self._keys = KeyFilter(self, self.acting.act)
         self._connect()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         self._timer.start(POLL)
-        self.viewer.mouse_drag_callbacks.append(self._clicked)
-        self.viewer.dims.events.ndisplay.connect(self._ndisplay_changed)
+        self._canvas = Canvas(napari_viewer, self._clicked, self.form.look.three_d.setChecked)
         self.form.say("Choose the folder of a project.")
         project = project or dropped_project(napari_viewer)
         if project is not None:
@@ -80,7 +82,7 @@ class AnnotationWidget(DockedPanel):
         """Open a project; what is wrong with it is said in the status line."""
         self._root = Path(project)
         self._annotator = annotator or self._annotator
-        with self._telling():
+        with self.telling():
             self.session = None
             opened = Project.open(self._root)
             self.form.name_project(opened.layout.root.resolve().name)
@@ -91,36 +93,11 @@ class AnnotationWidget(DockedPanel):
             self.pictures.close()
         self._update()
 
-    def act(self, stroke: Stroke) -> None:
-        """Do what a key or a button asks for; a problem is said in the status line."""
-        actions: dict[str, Callable[[], object]] = {
-            "label": lambda: self._answer_key(stroke.number),
-            "junk": lambda: self._answer_key(0),
-            "unsure": lambda: self._say_of_current(lambda s: s.unsure()),
-            "skip": lambda: self._move(lambda s: s.skip()),
-            "undo": self._undo,
-            "next": lambda: self._move(lambda s: s.next()),
-            "previous": lambda: self._move(lambda s: s.previous()),
-            "confirm": self._confirm,
-            "model": self._show_guess,
-            "turn": lambda: self._toggle(self.form.look.turned, "the picks have no poses"),
-            "display": lambda: self._toggle(self.form.look.display, "no denoised volume is known"),
-            "three_d": self.form.look.three_d.toggle,
-            "help": self._help,
-        }
-        with self._telling():
-            actions[stroke.action]()
-
-    def answer(self, label: str) -> None:
-        """Name the particle that is shown."""
-        with self._telling():
-            self._say_of_current(lambda session: session.answer(label))
-
     def add_class(self, name: str) -> None:
         """Offer another class."""
-        with self._telling():
-            word = self._need().add_class(name)
-            number = self._need().classes.names.index(word) + 1
+        with self.telling():
+            word = self.need().add_class(name)
+            number = self.need().classes.names.index(word) + 1
             key = f" has key {number}" if number < 10 else " has no key: click on its name"
             self.form.say(f"{word}{key}.")
         self._update()
@@ -128,8 +105,8 @@ class AnnotationWidget(DockedPanel):
 
     def rename_class(self, old: str, new: str) -> None:
         """Rename a class, or merge it into another that has this name."""
-        with self._telling():
-            many = self._need().rename(old, new)
+        with self.telling():
+            many = self.need().rename(old, new)
             self.form.say(
                 f"{many} of your particles are {new.strip()!r} now; Backspace takes it back."
             )
@@ -138,8 +115,8 @@ class AnnotationWidget(DockedPanel):
 
     def recolour_class(self, name: str, colour: str) -> None:
         """Give a class another colour."""
-        with self._telling():
-            self._need().recolour(name, colour)
+        with self.telling():
+            self.need().recolour(name, colour)
         self._update()
 
     def train(self) -> None:
@@ -150,79 +127,17 @@ class AnnotationWidget(DockedPanel):
             self.training.start(self._root)
         self._update()
 
-    # Within
+    # What the actions ask for
 
-    def _connect(self) -> None:
-        form = self.form
-        form.acted.connect(lambda action: self.act(Stroke(action)))
-        form.opening.connect(self._choose_project)
-        form.annotator.editingFinished.connect(self._change_annotator)
-        form.training.connect(self.train)
-        form.classes.answered.connect(self.answer)
-        form.classes.added.connect(self.add_class)
-        form.classes.renamed.connect(self.rename_class)
-        form.classes.recoloured.connect(self.recolour_class)
-        form.look.changed.connect(self._update)
-        form.look.contrast_changed.connect(self._contrast_changed)
-
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Say in the status line what is the person's to put right; bugs go on as they are."""
-        try:
-            yield
-        except CryoalError as problem:
-            self.form.say(" ".join(str(problem).split()), failed=True)
-
-    def _need(self) -> AnnotationSession:
+    def need(self) -> AnnotationSession:
+        """Return the session, or raise what to tell a person who has none."""
         if self.session is None:
             raise CryoalError("no project is open, or it asks nothing yet")
         return self.session
 
-    def _answer_key(self, number: int) -> None:
-        name = self._need().classes.at_key(number)
-        if name is None:
-            raise CryoalError(f"no class has key {number} yet: type its name below the classes")
-        self._say_of_current(lambda session: session.answer(name))
-
-    def _say_of_current(self, statement: Callable[[AnnotationSession], Any]) -> None:
-        session = self._need()
-        if session.current is not None and session.current != self.pictures.shown:
-            raise CryoalError("this particle is not on the screen, so nothing was recorded")
-        said = statement(session)
-        self._moved(f"{said.label}: {said.id}")
-
-    def _move(self, step: Callable[[AnnotationSession], object]) -> None:
-        step(self._need())
-        self._moved("")
-
-    def _undo(self) -> None:
-        gone = self._need().undo()
-        what = f"{gone[0].label!r} of {gone[0].id}" if len(gone) == 1 else f"{len(gone)} labels"
-        self._moved(f"Taken back: {what}" if gone else "There is nothing to take back.")
-
-    def _confirm(self) -> None:
-        guesses = self._need().guess(1)
-        if self._need().current is not None and not guesses:
-            raise CryoalError("no model has been trained yet, so there is no guess to confirm")
-        self._say_of_current(lambda session: session.answer(guesses[0][0] if guesses else "junk"))
-
-    def _show_guess(self) -> None:
-        guesses = [f"{name} {100 * p:.0f} %" for name, p in self._need().guess()]
-        self.form.show_guess(", ".join(guesses) or "nothing yet: no model")
-
-    def _help(self) -> None:
-        overlay = self.viewer.canvas.overlays.text
-        # The overlay's box is a little too short for many lines.
-        overlay.text, overlay.position, overlay.box = f"{HELP}\n ", "top_left", True
-        overlay.visible = not overlay.visible
-
-    def _toggle(self, box: QCheckBox, otherwise: str) -> None:
-        if not box.isEnabled():
-            raise CryoalError(otherwise)
-        box.toggle()
-
-    def _moved(self, sentence: str) -> None:
-        session = self._need()
+    def moved(self, sentence: str) -> None:
+        """Show what is asked now, and say what happened."""
+        session = self.need()
         self.form.hide_guess()
         if session.asked is not self._asked:
             sentence = f"{sentence}. A new queue." if sentence else "A new queue."
@@ -230,12 +145,35 @@ class AnnotationWidget(DockedPanel):
         session.notice = ""
         self._update()
 
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """Say in the status line what is the person's to put right; bugs go on as they are."""
+        try:
+            yield
+        except CryoalError as problem:
+            self.form.say(" ".join(str(problem).split()), failed=True)
+
+    # Within
+
+    def _connect(self) -> None:
+        form = self.form
+        form.acted.connect(lambda action: self.acting.act(Stroke(action)))
+        form.opening.connect(self._choose_project)
+        form.annotator.editingFinished.connect(self._change_annotator)
+        form.training.connect(self.train)
+        form.classes.answered.connect(self.acting.answer)
+        form.classes.added.connect(self.add_class)
+        form.classes.renamed.connect(self.rename_class)
+        form.classes.recoloured.connect(self.recolour_class)
+        form.look.changed.connect(self._update)
+        form.look.contrast_changed.connect(self._contrast_changed)
+
     def _update(self) -> None:
         """Show the particle that is asked, then what is known about it."""
         session = self.session
         if session is not None:
             self._asked = session.asked
-            with self._telling():
+            with self.telling():
                 if self.pictures.open(session.asked, self.form.look.look):
                     self._contrast_changed()
                     self._arrived()
@@ -256,16 +194,9 @@ class AnnotationWidget(DockedPanel):
             scene.set_contrast(float(look.contrast.value()), look.inverted.isChecked())
             scene.set_solid(look.three_d.isChecked())
 
-    def _ndisplay_changed(self) -> None:
-        # Layers must not come and go while napari is still telling everyone.
-        QTimer.singleShot(0, self._follow_ndisplay)
-
-    def _follow_ndisplay(self) -> None:
-        self.form.look.three_d.setChecked(self.viewer.dims.ndisplay == 3)
-
     def _poll(self) -> None:
         """Look at what happened outside."""
-        with self._telling():
+        with self.telling():
             if self.pictures.finished_drawing():
                 self._colour()
         session = self.session
@@ -274,7 +205,7 @@ class AnnotationWidget(DockedPanel):
         if session.current is not None:
             self.form.announce_queue()
         elif session.refresh() or session.notice:
-            self._moved("")
+            self.moved("")
 
     def _trained(self, sentence: str, failed: bool) -> None:
         self.form.say(sentence, failed)
@@ -284,18 +215,10 @@ class AnnotationWidget(DockedPanel):
         else:
             self._update()
 
-    def _clicked(self, _viewer: Any, event: Any) -> Iterator[None]:
-        """Ask about the particle of the queue that was clicked on; a drag moves the canvas."""
-        start = tuple(event.pos)
-        yield
-        while event.type == "mouse_move":
-            yield
-        if max(abs(a - b) for a, b in zip(event.pos, start, strict=True)) > 3:
-            return
-        particle = self.pictures.under(event.position)
-        if particle is not None and self.session is not None:
-            with self._telling():
-                self._move(lambda session: session.go_to_id(particle))
+    def _clicked(self, world: Any) -> None:
+        particle = self.pictures.under(world)
+        if particle is not None:
+            self.acting.go_to(particle)
 
     def _choose_project(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder of a cryoal project")
@@ -323,8 +246,7 @@ class AnnotationWidget(DockedPanel):
             self._timer.stop()
             self._keys.release()
             self.training.cancel()
-            self.viewer.mouse_drag_callbacks.remove(self._clicked)
-            self.viewer.dims.events.ndisplay.disconnect(self._ndisplay_changed)
+            self._canvas.leave()
             self.session = None
             self.pictures.end()
 
