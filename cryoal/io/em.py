@@ -128,7 +128,8 @@ def write_motl(path: Path, values: np.ndarray) -> None:
     header[4:16] = np.array([len(_COLUMNS), len(values), 1], "<i4").tobytes()
     with replacing(path, "wb") as file:
         file.write(bytes(header))
-        file.write(values.astype("<f4").tobytes())
+        with np.errstate(over="ignore", invalid="ignore"):  # in columns that nothing is said of
+            file.write(values.astype("<f4").tobytes())
 
 
 def _rewrite(particles: ParticleSet, path: Path) -> None:

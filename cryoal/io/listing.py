@@ -21,6 +21,9 @@ from cryoal.io.tomogram_star import unbinned_size
 
 log = logging.getLogger(__name__)
 
+#: A millimetre in Angstrom is 1e7; no unit here makes the numbers of a tomogram larger.
+_FARTHEST = 1e8
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -44,11 +47,25 @@ def open_list(path: Path, unit: str | None = None) -> Listed:
     content = particle_file(path)
     form = recognised(content)
     listed = Listed(content, form, form.read(content, unit))
+    _check_size_of_numbers(listed.picks)
     log.info("%s: %s, %d particles in %s: %s", content.path, form.name, len(listed.picks),
              listed.picks.unit, listed.picks.evidence)  # fmt: skip
     for remark in listed.picks.remarks:
         log.warning("%s: %s", content.path, remark)
     return listed
+
+
+def _check_size_of_numbers(picks: Picks) -> None:
+    """Refuse coordinates that no tomogram can have, in any unit: they are damaged."""
+    origin = 0.0 if picks.origin_xyz is None else picks.origin_xyz
+    far = np.maximum(np.abs(picks.xyz), np.abs(origin)).max(axis=1) > _FARTHEST
+    if far.any():
+        at = int(np.flatnonzero(far)[0])
+        raise CryoalError(
+            f"{picks.path}, particle {at + 1}: its position is "
+            f"{', '.join(f'{value:g}' for value in picks.xyz[at])}, which no tomogram is large "
+            "enough for; is the file damaged?"
+        )
 
 
 def particle_file(path: Path) -> Content:

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from cryoal.core.errors import CryoalError
 from cryoal.io.convert import convert_file
 from cryoal.io.inspect import inspect
 from cryoal.io.listing import open_list
@@ -281,6 +282,13 @@ def test_eman2s_boxes_count_from_the_middle_or_from_the_corner(tmp_path, tomogra
     )
     unit = "unbinned_pixel" if unbinned else "voxel"
     check(tmp_path / "TS_01_info.json", "eman2", unit, tomograms, rows=FIRST, into=("portal",))
+
+
+@pytest.mark.parametrize("far", ["1e9", "-1e300", "99999999999"])
+def test_a_position_beyond_every_tomogram_is_a_damaged_file(tmp_path, far):
+    (tmp_path / "a.coords").write_text(f"1 2 3\n10 {far} 30\n")
+    with pytest.raises(CryoalError, match=r"a\.coords, particle 2: its position is 10, "):
+        open_list(tmp_path / "a.coords")
 
 
 def test_a_list_kept_rlnmicrographname_of_warp_and_lies_where_rlntomoname_says(tmp_path, tomograms):
