@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from cryoal.core.particles import ParticleSet
+from cryoal.io.relion_star import group_number
 
 
 def renumber_optics(parts: list[ParticleSet]) -> list[ParticleSet]:
@@ -24,7 +25,7 @@ def renumber_optics(parts: list[ParticleSet]) -> list[ParticleSet]:
             continue
         numbers: dict[str, str] = {}
         for _, row in optics.iterrows():
-            group = str(row["rlnOpticsGroup"])
+            group = group_number(str(row["rlnOpticsGroup"]))
             others = merged.drop(columns="rlnOpticsGroup").to_dict("records")
             same = [
                 i for i, other in enumerate(others) if other == row.drop("rlnOpticsGroup").to_dict()
@@ -37,7 +38,8 @@ def renumber_optics(parts: list[ParticleSet]) -> list[ParticleSet]:
             numbers[group] = group if group not in taken else free
             new = pd.DataFrame([row.to_dict() | {"rlnOpticsGroup": numbers[group]}], dtype=str)
             merged = pd.concat([merged, new], ignore_index=True).fillna("0")
-        table = part.table.assign(rlnOpticsGroup=part.table["rlnOpticsGroup"].map(numbers))
+        groups = part.table["rlnOpticsGroup"].map(group_number).map(numbers)
+        table = part.table.assign(rlnOpticsGroup=groups)
         out.append(replace(part, table=table))
     out[0] = replace(out[0], blocks={**out[0].blocks, "optics": merged})
     return out

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.relion_star import optics_rows
+from cryoal.io.relion_star import group_number, optics_rows
 from cryoal.io.tomogram_star import number
 
 UNBINNED = "rlnTomoTiltSeriesPixelSize"
@@ -103,12 +103,15 @@ def _groups_by(
     tomograms: Mapping[str, Tomogram],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One optics group for each incoming group and pixel size."""
-    old = kept["rlnOpticsGroup"].tolist() if "rlnOpticsGroup" in kept else ["1"] * len(kept)
+    old = ["1"] * len(kept)
+    if "rlnOpticsGroup" in kept:
+        old = kept["rlnOpticsGroup"].map(group_number).tolist()
     keys = list(zip(old, six_decimals(sizes), strict=True))
     order = list(dict.fromkeys(keys))
     unchanged = len({group for group, _ in order}) == len(order)
     numbers = {key: key[0] if unchanged else str(i) for i, key in enumerate(order, 1)}
-    known = dict(zip(optics.get("rlnOpticsGroup", []), range(len(optics)), strict=True))
+    groups = [group_number(group) for group in optics.get("rlnOpticsGroup", [])]
+    known = dict(zip(groups, range(len(optics)), strict=True))
     example: Mapping[str, str] = next((t.columns for t in tomograms.values() if t.columns), {})
     rows = []
     for group, size in order:

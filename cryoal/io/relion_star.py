@@ -140,12 +140,25 @@ def optics_rows(optics: pd.DataFrame, table: pd.DataFrame, place: Path | str) ->
         A group that is not there, or stands twice.
     """
     grouped = "rlnOpticsGroup" in optics and "rlnOpticsGroup" in table
-    groups = pd.Index(optics["rlnOpticsGroup"] if grouped else [])
+    groups = pd.Index(optics["rlnOpticsGroup"].map(group_number) if grouped else [])
     if grouped and groups.is_unique:
-        at: NDArray[np.intp] = groups.get_indexer(pd.Index(table["rlnOpticsGroup"]))
+        wanted = pd.Index(table["rlnOpticsGroup"].map(group_number))
+        at: NDArray[np.intp] = groups.get_indexer(wanted)
         if (at >= 0).all():
             return at
     raise CryoalError(f"{place}: an rlnOpticsGroup does not stand exactly once in 'data_optics'")
+
+
+def group_number(number: str) -> str:
+    """A group's number without the decimals that table programs add to it.
+
+    Examples
+    --------
+    >>> group_number("1.0"), group_number("2"), group_number("1.5"), group_number("a")
+    ('1', '2', '1.5', 'a')
+    """
+    whole, point, decimals = number.strip().partition(".")
+    return whole if point and not decimals.strip("0") else number.strip()
 
 
 def _origins(

@@ -7,6 +7,7 @@ count from 0 at the centre of the first voxel; IMOD's do from half a voxel off i
 left as it is. Commas make a ``csv`` also without a header.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,10 +47,12 @@ from cryoal.io.tsv import parse_tsv
 
 #: Fewer points between 0 and 1 are voxels beside the corner.
 _FEWEST_FRACTIONS = 8
-_TOMOGRAM = ("tomogram", "tomo", "tomo_name", "tomogram_name", "rlntomoname", "experiment", "run",
-             "run_name", "rlnmicrographname", "tomo_id", "tomo_num")  # fmt: skip
-#: Columns of cryoCAT's motive lists in CSV: tomograms by number, shifts to be added.
-_NUMBERED = ("tomo_id", "tomo_num")
+#: Names of columns that name tomograms, without case, spaces and signs, in the order in which they
+#: are believed; those by number are written by cryoCAT and others.
+_TOMOGRAM = ("tomogram", "tomo", "tomoname", "tomogramname", "rlntomoname", "experiment", "run",
+             "runname", "rlnmicrographname", "tomoid", "tomonum", "tomogramid", "tomoidx",
+             "micrograph", "micrographname", "tiltseries", "filename")  # fmt: skip
+_NUMBERED = ("tomoid", "tomonum", "tomogramid", "tomoidx")
 _ROTATION = ["rot", "tilt", "psi"]
 _IDS = ("cryoalId", "id")
 #: Fewer points say nothing of the field that they were picked in.
@@ -174,12 +177,12 @@ def _picks(
         unit, evidence = "fraction", "all coordinates lie between 0 and 1"
     else:
         unit, evidence = "voxel", "nothing says otherwise"
-    names = {str(c).lower(): str(c) for c in table.columns}
-    tomogram = next((names[n] for n in _TOMOGRAM if n in names), None)
+    names = {re.sub(r"[\W_]", "", str(c)).lower(): str(c) for c in table.columns}
+    called = next((n for n in _TOMOGRAM if n in names), "")
+    tomogram = names.get(called)
     named = None if tomogram is None else np.asarray(table[tomogram], dtype=str)
     numbered = False
-    by_number = tomogram is not None and tomogram.lower() in _NUMBERED
-    if tomogram is not None and by_number and all(map(is_number, table[tomogram])):
+    if tomogram is not None and called in _NUMBERED and all(map(is_number, table[tomogram])):
         named, numbered = numbered_tomograms(numbers(table, [tomogram], path)[:, 0], path)
     shifted = all(c in table for c in SHIFTS)
     # SHREC's angles are of another convention, which its lists do not state.

@@ -1,5 +1,6 @@
 """How a plain text of positions is laid out: its header, what separates values, its comments."""
 
+import csv
 import re
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ def with_points(table: pd.DataFrame, separator: str, columns: list[str]) -> pd.D
 
 def _says_more(comment: str, line: str) -> bool:
     """Whether a comment is a header that says more than that the values are x, y and z."""
-    fits = _header(comment) and not _header(line) and _width(comment) == _width(line)
+    fits = _header(comment) and not _header(line) and len(_words(comment)) == len(_words(line))
     return fits and [word.lower() for word in cells(comment)] != ["x", "y", "z"]
 
 
@@ -88,10 +89,11 @@ def _separator(line: str) -> str:
     return next((sign for sign in SEPARATORS if sign in line), " " if " " in line else ",")
 
 
-def _width(line: str) -> int:
-    return len(line.split(None if _separator(line) == " " else _separator(line)))
+def _words(line: str) -> list[str]:
+    """Values of a line, without the quotes in which spreadsheets and R put words."""
+    sign = _separator(line)
+    return line.split() if sign == " " else next(csv.reader([line], delimiter=sign), [])
 
 
 def _header(line: str) -> bool:
-    sign = _separator(line)
-    return len(axes(line.split(None if sign == " " else sign))) == 3
+    return len(axes(_words(line))) == 3

@@ -413,7 +413,7 @@ WRITTEN = [name for name in formats.names() if formats.get(name).write is not No
 
 
 @pytest.mark.parametrize("dialect", WRITTEN)
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(where=positions, turned=angles, minus=st.booleans())
 def test_positions_and_rotations_survive_every_dialect(tmp_path_factory, dialect, where, turned,
                                                        minus):  # fmt: skip

@@ -103,6 +103,13 @@ STAR = {
         + loop("", [*CORNER, *TURN, "rlnTomoName", "rlnObjectNumber"],
                SPOTS * BINNING, ANGLES, NAMES, 1),
         "relion4", "unbinned_pixel"),
+    "cryoCAT, whose groups are floats": (
+        optics(**TOMO, rlnOpticsGroup="1.0")
+        + loop("particles", ["rlnTomoName", *CORNER, "rlnOpticsGroup"], NAMES, SPOTS * BINNING, 1),
+        "relion4", "unbinned_pixel"),
+    "Ais, easymode": (
+        loop("particles", [*CORNER, "rlnMicrographName"], SPOTS, suffixed("_10.50Apx.tomostar")),
+        "warp", "voxel"),
     "RELION 3.1": (
         optics(rlnImagePixelSize=VOXEL, rlnImageSize=64)
         + loop("particles", ["rlnMicrographName", *CORNER, *SHIFT, "rlnOpticsGroup"],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import starfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryoal.core.errors import CryoalError
@@ -127,6 +127,7 @@ def test_a_value_with_a_line_break_is_refused_before_anything_is_written(tmp_pat
 values = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(values, values), max_size=5), st.booleans())
 def test_any_values_survive_a_round_trip(rows, as_pairs):
     table = pd.DataFrame(rows, columns=["rlnA", "rlnB"], dtype=str)

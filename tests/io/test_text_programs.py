@@ -33,6 +33,9 @@ def positions(tmp_path, text):
         ("napari", "index,axis-0,axis-1,axis-2\n0.0,10.0,20.0,30.0\n", "csv", "voxel"),
         ("the BYU challenge", "row_id,tomo_id,Motor axis 0,Motor axis 1,Motor axis 2\n"
          "0,TS_01,10.0,20.0,30.0\n", "csv", "voxel"),
+        ("R", '"","tomo_name","x","y","z"\n"1","TS_01",30,20,10\n', "csv", "voxel"),
+        ("a name in other letters", "Tomogram ID,X (px),Y (px),Z (px)\nTS_01,30,20,10\n", "csv",
+         "voxel"),
         ("nanometres", "x_nm,y_nm,z_nm\n30,20,10\n", "csv", "angstrom"),
         ("nanometres in words", "X [nm]\tY [nm]\tZ [nm]\n30\t20\t10\n", "csv", "angstrom"),
         ("cylindra", "z,y,x,zvec,yvec,xvec,nth\n10,20,30,0.1,0,0,1\n", "csv", "angstrom"),
