@@ -10,7 +10,7 @@ from cryoal.io.paths import resolve
 from cryoal.io.places import tomogram_name, voxel_size_in_path
 from cryoal.io.tilts import tilt_series
 from cryoal.io.tomogram_star import number, tomogram_rows
-from cryoal.io.tomograms import UnplacedTomogramError, read_tomograms
+from cryoal.io.tomograms import UnplacedTomogramError, flipped, read_tomograms
 from cryoal.io.volumes import is_remote, is_volume, read_header
 from cryoal.io.voxel_size import Said, believable, resolve_voxel_size
 
@@ -55,6 +55,7 @@ def about_volume(path: Path | str, facts: dict[str, Any], voxel_size: float | No
     else:
         facts["kind"] = "tomogram"
         facts["tomograms"] = [tomogram_name(path)]
+        facts["problems"] += flipped(header.shape)
     if not header.cubic:
         facts["problems"].append("its voxels are not cubes by the header")
     if header.voxel_size and not believable(header.voxel_size):

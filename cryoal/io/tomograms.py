@@ -120,6 +120,13 @@ def read_tomograms(
     return with_displays(tomograms, display, unpack_into) if display else tomograms
 
 
+def flipped(shape: tuple[int, int, int]) -> tuple[str, ...]:
+    """What is odd about these sides: a lamella is thin along z; nothing if it is."""
+    nz, ny, nx = shape
+    odd = nz > 1.2 * min(ny, nx)
+    return ("Z is not its smallest side; are its axes flipped?",) if odd else ()
+
+
 @dataclass
 class _Looks:
     """How volumes are looked at, and what each of them said."""
@@ -150,10 +157,7 @@ class _Looks:
         """One warning for each kind of oddity, however many volumes share it."""
         oddities: dict[str, list[str]] = {}
         for place, header in self.headers.items():
-            nz, ny, nx = header.shape
-            remarks = list(header.remarks)
-            if nz > 1.2 * min(ny, nx):
-                remarks.append("Z is not its smallest side; are its axes flipped?")
+            remarks = [*header.remarks, *flipped(header.shape)]
             if str(place).lower().endswith(_TILT_SERIES):
                 remarks.append(
                     "named like a tilt series; a tomogram is what is reconstructed of it"

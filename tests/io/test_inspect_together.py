@@ -215,6 +215,12 @@ def test_a_cut_off_volume_is_still_a_tomogram_and_an_error_in_its_folder(tmp_pat
     assert "cut off" in facts["refused"]
 
 
+def test_a_volume_thicker_than_wide_may_be_flipped(tmp_path):
+    write_volume(tmp_path / "TS_01.mrc", np.zeros((40, 16, 40), np.float32), 10.0)
+    facts = inspect(tmp_path / "TS_01.mrc")
+    assert facts["problems"] == ["Z is not its smallest side; are its axes flipped?"]
+
+
 def test_a_set_without_sizes_is_readable_and_says_what_is_missing(tmp_path):
     (tmp_path / "tomograms.star").write_text(
         "data_global\nloop_\n_rlnTomoName #1\n_rlnTomoTiltSeriesPixelSize #2\n"
