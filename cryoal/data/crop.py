@@ -1,15 +1,13 @@
 """Cutting boxes out of a volume: exact on whole voxels, band-limited in between."""
 
-import math
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from cryoal.data.normalise import unmeasured
-from cryoal.data.resample import tiles
+from cryoal.data.resample import LANE_TILE, ROW_TILE, tiles
 
 #: A position closer than this to a whole voxel is taken to be one (voxels): a hundred times
 #: finer than what the eye or a network could notice, coarser than the rounding of any file.
@@ -18,9 +16,7 @@ WHOLE = 1e-4
 #: Fraction of voxels up to which equal neighbours are chance, as they are among integers.
 CHANCE = 0.02
 
-#: Multiplications up to which OpenBLAS multiplies matrices without packing them first
-#: (``interface/gemm.c``); for matrices as narrow as a tile that takes two thirds of the time.
-UNPACKED = 1_000_000
+Scratch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 class Cropper:
@@ -40,7 +36,8 @@ class Cropper:
         self.box = box
         # Below a ten-thousandth a box of 96 is off by a hundredth of a voxel: keep the grid.
         self.scale = 1.0 if abs(scale - 1) < 1e-4 else scale
-        self._buffers: list[NDArray[np.float32]] = []
+        self._plain = _plain(self.volume)
+        self._scratch: Scratch | None = None
 
     def box_edges(self, centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """Lowest and highest voxel index that the box's samples fall on: (..., 3) zyx each."""
@@ -86,134 +83,112 @@ class Cropper:
         """
         nearest = np.rint(centres)
         whole = (np.abs(centres - nearest) < WHOLE).all(axis=1) & (self.scale == 1)
-        corners = (nearest - self.box // 2).astype(int).tolist()
-        for row in np.flatnonzero(whole).tolist():
-            _read(self.volume, corners[row], boxes[row], outside=np.nan)
-        between = np.flatnonzero(~whole)
-        if len(between):
-            self._interpolate(centres[between], boxes, between)
+        if whole.any():
+            self._copy(nearest, np.flatnonzero(whole), boxes)
+        if not whole.all():
+            between = np.flatnonzero(~whole)
+            if self.box < LANE_TILE:
+                self._cut_larger(centres[between], boxes, between)
+            else:
+                self._interpolate(centres[between], boxes, between)
+
+    def _copy(
+        self, nearest: NDArray[np.float64], rows: NDArray[np.intp], boxes: NDArray[np.float32]
+    ) -> None:
+        from cryoal.data.kernels import copy_boxes
+
+        corners = nearest[rows].astype(np.int64) - self.box // 2
+        for some, volume, start in self._blocks(corners, np.array([self.box] * 3)):
+            copy_boxes(volume, corners[some] - start, rows[some], boxes)
+
+    def _cut_larger(
+        self, centres: NDArray[np.float64], boxes: NDArray[np.float32], rows: NDArray[np.intp]
+    ) -> None:
+        # The compiled loops write as many columns at once.
+        larger = np.empty((len(rows), *(LANE_TILE,) * 3), dtype=np.float32)
+        Cropper(self.volume, LANE_TILE, self.scale).cut(centres, larger)
+        middle = slice(LANE_TILE // 2 - self.box // 2, None)
+        boxes[rows] = larger[:, middle, middle, middle][:, : self.box, : self.box, : self.box]
 
     def _interpolate(
         self, centres: NDArray[np.float64], boxes: NDArray[np.float32], rows: NDArray[np.intp]
     ) -> None:
-        line = tiles(self.box, self.scale)
+        from cryoal.data.kernels import interpolate_boxes, scratch_for
+
+        short, long = (tiles(self.box, self.scale, size) for size in (ROW_TILE, LANE_TILE))
+        if self._scratch is None:
+            self._scratch = scratch_for(self.box, short.source, long.source)
         low = centres - self.box // 2 * self.scale
-        at = low[..., None] + np.array(line.first) * self.scale  # (n, 3, tiles)
-        below = np.floor(at)
-        matrices = line.matrices(at - below)  # (n, 3, tiles, taps, size)
-        starts = below.astype(int) - line.before
-        corners = starts[..., 0].tolist()
-        offsets = (starts - starts[..., :1]).tolist()
-        if not self._buffers:
-            n, b = line.source, self.box
-            self._buffers = [
-                np.empty(shape, np.float32) for shape in ((n,) * 3, (n, n, b), (n, b, b))
-            ]
-        source, planes, lines = self._buffers
+        before = np.array([short.before, short.before, long.before])
+        corners = np.floor(low).astype(np.int64) - before
+        extent = np.array([short.source, short.source, long.source])
+        suspects = np.zeros(len(rows), dtype=bool)
+        for some, volume, start in self._blocks(corners, extent):
+            interpolate_boxes(
+                volume,
+                low[some] - start,
+                self.scale,
+                (short.first, short.before, short.table),
+                (long.first, long.before, long.table),
+                self._scratch,
+                rows[some],
+                boxes,
+                suspects[some],
+            )
+        for k in np.flatnonzero(suspects).tolist():
+            self._mark_constant(low[k], corners[k], extent, boxes[rows[k]])
+
+    def _blocks(
+        self, corners: NDArray[np.int64], extent: NDArray[np.int64]
+    ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.int64]]]:
+        """Which boxes to cut from which float32 array, and where in the volume that begins."""
+        if self._plain is not None:
+            yield slice(None), self._plain, np.zeros(3, np.int64)
+            return
+        for k, corner in enumerate(corners):
+            block, start = self._block(corner, extent)
+            yield slice(k, k + 1), block, start
+
+    def _block(
+        self, corner: NDArray[np.int64], extent: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The voxels from a corner on that the volume has, and the first of them."""
+        shape = np.array(self.volume.shape)
+        # Cut off where the volume ends, so that it continues as its mirror image there.
+        low = np.clip(corner, 0, shape - 1)
+        high = np.clip(corner + extent, low + 1, shape)
+        window = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
+        block = np.array(self.volume[window], dtype=np.float32, order="C")
+        block.flags.writeable = False
+        return block, low
+
+    def _mark_constant(
+        self,
+        low: NDArray[np.float64],
+        corner: NDArray[np.int64],
+        extent: NDArray[np.int64],
+        box: NDArray[np.float32],
+    ) -> None:
+        """Put NaN where a box was computed from a region without any measurement."""
+        block, start = self._block(corner, extent)
+        mask = unmeasured(block)
+        if mask is None or mask.mean() < CHANCE:
+            return
+        after = corner + extent - start - block.shape
+        around = np.clip(np.stack([start - corner, after], axis=1), 0, None)
+        regions = np.pad(mask, around, mode="symmetric")
+        regions = ndimage.binary_opening(regions, np.ones((4, 4, 4), dtype=bool))
         steps = np.arange(self.box) * self.scale
-        for k, row in enumerate(rows.tolist()):
-            _read(self.volume, corners[k], source, outside=None)
-            # Each step contracts the first axis and puts the new one last: zyx, yxz, xzy, zyx.
-            _contract(source, offsets[k][0], line.first, matrices[k, 0], planes)
-            _contract(planes, offsets[k][1], line.first, matrices[k, 1], lines)
-            _contract(lines, offsets[k][2], line.first, matrices[k, 2], boxes[row])
-            if (constant := _constant(source)) is not None:
-                at_voxel = [
-                    np.rint(x + steps).astype(int) - c
-                    for x, c in zip(low[k], corners[k], strict=True)
-                ]
-                boxes[row][constant[np.ix_(*at_voxel)]] = np.nan
-        for axis, size in enumerate(self.volume.shape):
-            positions = low[:, axis, None] + steps
-            beyond = (positions <= -0.5) | (positions >= size - 0.5)
-            for k in np.flatnonzero(beyond.any(axis=1)).tolist():
-                np.moveaxis(boxes[rows[k]], axis, 0)[beyond[k]] = np.nan
+        nearest = np.rint(low[:, None] + steps).astype(int) - corner[:, None]
+        box[regions[np.ix_(*np.clip(nearest, 0, np.array(regions.shape)[:, None] - 1))]] = np.nan
 
 
-def _constant(source: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Voxels of regions without any measurement, at least four voxels wide; None without any."""
-    planes = source.reshape(len(source), -1)[::4]  # one of them meets every such region
-    if not (planes[:, 1:] == planes[:, :-1]).any():
+def _plain(volume: NDArray[np.generic]) -> NDArray[np.float32] | None:
+    """The volume as compiled code can take it, None where it first needs a copy."""
+    if not isinstance(volume, np.ndarray) or volume.dtype != np.float32:
         return None
-    mask = unmeasured(source)
-    if mask is None or mask.mean() < CHANCE:
+    if not (volume.dtype.isnative and volume.flags.c_contiguous and volume.flags.aligned):
         return None
-    regions = ndimage.binary_opening(mask, np.ones((4, 4, 4), dtype=bool))
-    return regions if regions.any() else None
-
-
-def _contract(
-    source: NDArray[np.float32],
-    offsets: Sequence[int],
-    first: Sequence[int],
-    matrices: NDArray[np.float32],
-    target: NDArray[np.float32],
-) -> None:
-    """Replace the first axis by a resampled one, put last: (n, p, q) to (p, q, box)."""
-    taps, size = matrices.shape[1:]
-    flat = source.reshape(len(source), -1)
-    out = target.reshape(flat.shape[1], -1)
-    columns = flat.shape[1]
-    parts = math.ceil(columns * taps * size / UNPACKED)
-    edges = [columns * part // parts for part in range(parts + 1)]
-    for low, high in pairwise(edges):
-        for offset, begin, matrix in zip(offsets, first, matrices, strict=True):
-            window = flat[offset : offset + taps, low:high].T
-            np.matmul(window, matrix, out=out[low:high, begin : begin + size])
-
-
-def _read(
-    volume: NDArray[np.generic],
-    start: Sequence[int],
-    target: NDArray[np.float32],
-    outside: float | None,
-) -> None:
-    """Copy a block from the volume; beyond its faces a constant, or (None) its mirror image."""
-    low = [max(a, 0) for a in start]
-    high = [min(a + n, size) for a, n, size in zip(start, target.shape, volume.shape, strict=True)]
-    window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    inner = [(a - s, b - s) for a, b, s in zip(low, high, start, strict=True)]
-    if all(a == 0 and b == n for (a, b), n in zip(inner, target.shape, strict=True)):
-        target[...] = volume[window]
-        return
-    if any(a >= b for a, b in inner):
-        target[...] = np.nan
-        return
-    if outside is not None:
-        target[...] = outside
-    block = target[tuple(slice(a, b) for a, b in inner)]
-    block[...] = volume[window]
-    if outside is None:
-        for axis, (a, b) in enumerate(inner):
-            # Half-sample mirroring keeps the values continuous, so the sinc does not ring.
-            _mirror(np.moveaxis(target, axis, 0), a, b)
-
-
-def _mirror(target: NDArray[np.float32], low: int, high: int) -> None:
-    """Fill the planes before ``low`` and from ``high`` on with the mirror image of those between.
-
-    Examples
-    --------
-    >>> line = np.array([0, 0, 1, 2, 3, 0], dtype=np.float32)
-    >>> _mirror(line, 2, 5)
-    >>> line
-    array([2., 1., 1., 2., 3., 3.], dtype=float32)
-    """
-    if low == 0 and high == len(target):
-        return
-    planes = np.arange(len(target))
-    folded = low + mirrored(planes - low, high - low)
-    for plane in planes[folded != planes]:
-        target[plane] = target[folded[plane]]
-
-
-def mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """Fold indices beyond 0 .. size - 1 back inside, the edge voxel repeated once.
-
-    Examples
-    --------
-    >>> mirrored(np.arange(-2, 6), 4)
-    array([1, 0, 0, 1, 2, 3, 3, 2])
-    """
-    folded = np.mod(index, 2 * size)
-    return np.where(folded < size, folded, 2 * size - 1 - folded)
+    plain = volume.view(np.float32)
+    plain.flags.writeable = False  # compiled code is one for both kinds of array
+    return plain

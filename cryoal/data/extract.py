@@ -1,19 +1,17 @@
 """Picks of one tomogram to one stack of normalised boxes: the unit of work of extraction."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_for_diameter, voxels_from_angstrom
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.crop import Cropper
 from cryoal.data.normalise import Batch, Shells, grey_scale, normalise_in_place
-from cryoal.data.placement import FEW, UNDECIDED, Placement, check_placement
+from cryoal.data.placement import Placement, check_placement
 from cryoal.io.mrc import Sums, writing_stack
 
 #: The field's working scale: TomoTwin, MemBrain, octopi and easymode all take 10 A.
@@ -25,8 +23,8 @@ INSIDE_ENOUGH = 0.75
 #: Boxes under this many diameters hold too little background to normalise by.
 SMALLEST_BOX = 1.2
 
-#: Bytes of boxes that are worked on together: what a core's own cache holds.
-BATCH = 2**20
+#: Bytes of boxes that are worked on together: about what a core's own cache holds.
+BATCH = 2**21
 
 #: Random shifts in training reach a tenth of the diameter, at most this many voxels: no larger
 #: than the pick error, or neighbours' picks would inherit a particle's class.
@@ -158,36 +156,6 @@ def look(task: Task) -> Placement:
     )
 
 
-def settle_contrast(verdicts: dict[str, tuple[Placement, int]]) -> dict[str, str]:
-    """Contrast of every tomogram from its mean box; one with few picks follows the others.
-
-    Parameters
-    ----------
-    verdicts : {tomogram: (placement, number of picks)}
-
-    Raises
-    ------
-    CryoalError
-        A tomogram with enough picks shows neither dark nor bright protein.
-    """
-    decided = {name: p.contrast for name, (p, _) in verdicts.items() if p.contrast}
-    agreed = set(decided.values())
-    settled: dict[str, str] = {}
-    for name, (placement, picks) in verdicts.items():
-        if name in decided:
-            settled[name] = str(decided[name])
-        elif picks < FEW and len(agreed) == 1:
-            settled[name] = str(next(iter(agreed)))
-        else:
-            cause = f"; {placement.problem}" if placement.problem else ""
-            raise CryoalError(
-                f"{name}: the mean box of {picks} picks shows neither dark nor bright protein "
-                f"(z = {placement.given.z:+.1f}, {UNDECIDED:g} needed){cause}. If the picks are "
-                "right, say --contrast dark (RELION, IMOD) or --contrast bright (Warp)"
-            )
-    return settled
-
-
 def check_fits(tomogram: Tomogram, geometry: BoxGeometry, edge: str) -> None:
     """Refuse boxes of which the tomogram can hold too little wherever they are.
 
@@ -238,11 +206,7 @@ def extract_tomogram(task: Task) -> Extracted:
     boxes = np.empty((max(1, BATCH // (4 * box**3)), box, box, box), dtype=np.float32)
     dtype = np.float16 if task.float16 else np.float32
     kept, looks = [], []
-    # One task a process: a second BLAS thread would only take another process's core.
-    with (
-        threadpool_limits(1),
-        writing_stack(task.stack, box, geometry.voxel_size, dtype) as stack,
-    ):
+    with writing_stack(task.stack, box, geometry.voxel_size, dtype) as stack:
         for start in range(0, len(rows), len(boxes)):
             batch = rows[start : start + len(boxes)]
             cut = boxes[: len(batch)]
@@ -310,32 +274,3 @@ def _load(tomogram: Tomogram) -> NDArray[np.generic]:
     if tomogram.load is None:
         raise CryoalError(f"{tomogram.name}: its volume is not known; give the tomogram itself")
     return tomogram.load()
-
-
-def suspected_unit(position: NDArray[np.float64], tomogram: Tomogram) -> Iterator[str]:
-    """Name the readings under which most positions would lie inside after all.
-
-    Parameters
-    ----------
-    position : (N, 3) float, zyx, Angstrom
-        Most of them outside the tomogram.
-    """
-    voxel_size, extent = tomogram.voxel_size, tomogram.extent
-    readings = {
-        "--unit voxel": position * voxel_size,
-        "--unit angstrom": position / voxel_size,
-        "--unit centred_angstrom": position / voxel_size + extent / 2,
-        "--unit fraction": position / voxel_size * extent,
-    }
-    for binning in (2, 3, 4, 6, 8, 10):
-        readings[f"--unit unbinned_pixel (binned by {binning})"] = position / binning
-    for name, reading in readings.items():
-        if outside(reading, tomogram).mean() < 0.1:
-            yield name
-
-
-def outside(position: NDArray[np.float64], tomogram: Tomogram) -> NDArray[np.bool_]:
-    """Which positions lie outside the tomogram: (N,) bool."""
-    half = tomogram.voxel_size / 2
-    beyond = (position < -half) | (position > tomogram.extent + half) | ~np.isfinite(position)
-    return np.asarray(beyond.any(axis=1))

@@ -1,7 +1,7 @@
 """One grey scale for all boxes: background at 0 with standard deviation 1."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +16,6 @@ MOSTLY_CONSTANT = 0.25
 
 #: Background voxels that are looked at: their mean is good to 1.6 % of the standard deviation.
 SHELL_SAMPLE = 4096
-
-#: Every how many of them the median is taken over, with which the mean begins.
-MEDIAN_OF = 8
-
-#: Standard deviation of a normal distribution in units of its median absolute deviation.
-MAD_TO_STD = 1.4826
-
-#: Standard deviations from the median up to which a background voxel counts fully.
-HUBER = 2.0
-
-#: Of a normal distribution cut at ``HUBER``: the share within, the mean square, and the power that
-#: takes the square's ratio to the standard deviation's, to first order (P. J. Huber, Robust
-#: Statistics, 1981, chapter 6: one step from a robust start does what many do).
-_WITHIN, _SQUARE, _POWER = 0.95450, 0.92054, 0.62314
 
 
 @dataclass(frozen=True)
@@ -107,8 +93,8 @@ class Batch:
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     constant: NDArray[np.float64]
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     total: NDArray[np.float64]
     squares: NDArray[np.float64]
 
@@ -137,107 +123,15 @@ def normalise(raw: NDArray[np.float32], shells: Shells, sign: int = 1) -> Normal
 def normalise_in_place(boxes: NDArray[np.float32], shells: Shells, sign: int = 1) -> Batch:
     """Normalise several boxes where they lie; each comes out as ``normalise`` returns it.
 
-    Every step is taken for all boxes before the next one: a batch that fits into the processor's
-    cache is read from memory once.
-
     Parameters
     ----------
     boxes : (n, b, b, b) float32, contiguous
     """
-    flat = boxes.reshape(len(boxes), -1)
-    low, high = flat.min(axis=1), flat.max(axis=1)
-    masks = {
-        row: mask
-        for row in _suspects(boxes, low, high)
-        if (mask := unmeasured(boxes[row])) is not None
-    }
-    constant, measured = np.zeros(len(flat)), np.full(len(flat), flat.shape[1])
-    background = np.take(flat, shells.sample, axis=1, mode="clip")
-    middle, spread = _location_and_scale(background)
-    for row, mask in masks.items():
-        constant[row] = mask.mean()
-        measured[row] -= np.count_nonzero(mask)
-        known = background[row][~mask.ravel()[shells.sample]]
-        if known.size <= SHELL_SAMPLE // 16:
-            known = flat[row][~mask.ravel()]
-        (middle[row],), (spread[row],) = _location_and_scale(known[None])
-    flat -= middle[:, None]
-    for row, mask in masks.items():
-        boxes[row][mask] = 0
-        low[row], high[row] = flat[row].min() + middle[row], flat[row].max() + middle[row]
-    total, squares = _sums(flat)
-    mean = total / np.maximum(measured, 1)
-    std = np.sqrt(np.maximum(squares / np.maximum(measured, 1) - mean**2, 0))
-    empty = (constant > MOSTLY_CONSTANT) | (spread == 0)
-    factor = np.where(empty, 0, sign / np.where(empty, 1, spread)).astype(np.float32)
-    flat *= factor[:, None]
-    ends = np.stack([low - middle, high - middle]) * factor
-    total, squares = total * factor, squares * factor.astype(np.float64) ** 2
-    for row in np.flatnonzero(np.abs(ends).max(axis=0) > CLIP):
-        np.clip(flat[row], -CLIP, CLIP, out=flat[row])
-        (total[row],), (squares[row],) = _sums(flat[row : row + 1])
-    ends = np.clip(np.sort(ends, axis=0), -CLIP, CLIP)
-    std[spread == 0] = 0
-    return Batch(mean + middle, std, constant, ends[0], ends[1], total, squares)
+    from cryoal.data.grey_kernels import normalise_boxes
 
-
-def _suspects(
-    boxes: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]
-) -> NDArray[np.intp]:
-    """Boxes in which something may be unmeasured: not finite, or equal to its neighbour.
-
-    A constant region is at least two planes deep, so that every second plane tells.
-    """
-    n, planes, rows, columns = boxes.shape
-    step = 2 if planes % 2 == 0 else 1
-    some = boxes.reshape(n * planes // step, -1)[:, : rows * columns]
-    equal = (some[:, 1:] == some[:, :-1]).any(axis=1).reshape(n, -1).any(axis=1)
-    return np.flatnonzero(equal | ~np.isfinite(low) | ~np.isfinite(high))
-
-
-def _location_and_scale(
-    values: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of each row's bulk: (n,) each; 0 of an empty row.
-
-    One Huber step from the median and the MAD of a part of the row: twice as exact as the median
-    of the whole row, in half its time.
-    """
-    if not values.shape[1]:
-        return np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
-    part = values[:, ::MEDIAN_OF]
-    half = part.shape[1] // 2
-    middle = np.partition(part, half, axis=1)[:, half]
-    away = np.abs(part - middle[:, None])
-    away.partition(half, axis=1)
-    spread = away[:, half] * np.float32(MAD_TO_STD)
-    flat = spread == 0  # coarse integers: more than half the background has one value
-    spread[flat] = values[flat].std(axis=1)
-    cut = values - middle[:, None]
-    cut /= np.where(spread == 0, 1, spread)[:, None]
-    np.clip(cut, -HUBER, HUBER, out=cut)
-    total, squares = _sums(cut)
-    n = values.shape[1]
-    middle += (spread * (total / (n * _WITHIN))).astype(np.float32)
-    spread *= ((squares / (n * _SQUARE)) ** _POWER).astype(np.float32)
-    return middle, spread
-
-
-def _sums(flat: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum and sum of squares of each row: (n,) each.
-
-    Row by row, so that no box depends on those beside it. float32 is enough near the median.
-    """
-    ones = _ones(flat.shape[1])
-    return (
-        np.array([np.dot(row, ones) for row in flat], dtype=np.float64),
-        np.array([np.dot(row, row) for row in flat], dtype=np.float64),
-    )
-
-
-@lru_cache(maxsize=8)
-def _ones(n: int) -> NDArray[np.float32]:
-    return np.ones(n, dtype=np.float32)
+    looks = np.empty((len(boxes), 7))
+    normalise_boxes(boxes, shells.sample, float(sign), (CLIP, MOSTLY_CONSTANT), looks)
+    return Batch(*looks.T)
 
 
 def unmeasured(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -246,20 +140,10 @@ def unmeasured(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     Constant means equal to the next voxel along x, y and z at once: chance does this to one
     voxel in a million of a byte-valued tomogram.
     """
-    outside = ~np.isfinite(raw)
-    flat_x = raw[:, :, 1:] == raw[:, :, :-1]
-    if not flat_x.any():
-        return outside if outside.any() else None
-    flat = np.zeros(raw.shape, dtype=bool)
-    corner = flat_x[:-1, :-1] & (raw[:-1, 1:, :-1] == raw[:-1, :-1, :-1])
-    corner &= raw[1:, :-1, :-1] == raw[:-1, :-1, :-1]
-    flat[:-1, :-1, :-1] = corner
-    # The equal neighbours belong to the region too, or its far faces would be missed.
-    flat[1:, :-1, :-1] |= corner
-    flat[:-1, 1:, :-1] |= corner
-    flat[:-1, :-1, 1:] |= corner
-    flat |= outside
-    return flat if flat.any() else None
+    from cryoal.data.grey_kernels import mark_unmeasured
+
+    mask = np.empty(raw.shape, dtype=bool)
+    return mask if mark_unmeasured(np.ascontiguousarray(raw), mask) else None
 
 
 def _moments(values: NDArray[np.float32]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_centre, radius_grid, voxels_from_angstrom
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
@@ -137,6 +138,36 @@ def placements(
             np.random.default_rng(0),
         )
     return found
+
+
+def settle_contrast(verdicts: dict[str, tuple[Placement, int]]) -> dict[str, str]:
+    """Contrast of every tomogram from its mean box; one with few picks follows the others.
+
+    Parameters
+    ----------
+    verdicts : {tomogram: (placement, number of picks)}
+
+    Raises
+    ------
+    CryoalError
+        A tomogram with enough picks shows neither dark nor bright protein.
+    """
+    decided = {name: p.contrast for name, (p, _) in verdicts.items() if p.contrast}
+    agreed = set(decided.values())
+    settled: dict[str, str] = {}
+    for name, (placement, picks) in verdicts.items():
+        if name in decided:
+            settled[name] = str(decided[name])
+        elif picks < FEW and len(agreed) == 1:
+            settled[name] = str(next(iter(agreed)))
+        else:
+            cause = f"; {placement.problem}" if placement.problem else ""
+            raise CryoalError(
+                f"{name}: the mean box of {picks} picks shows neither dark nor bright protein "
+                f"(z = {placement.given.z:+.1f}, {UNDECIDED:g} needed){cause}. If the picks are "
+                "right, say --contrast dark (RELION, IMOD) or --contrast bright (Warp)"
+            )
+    return settled
 
 
 def binned(volume: NDArray[np.generic], step: int) -> NDArray[np.float32]:

@@ -12,14 +12,9 @@ import cryoal.io as io
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.data.extract import (
-    WORKING_VOXEL_SIZE,
-    BoxGeometry,
-    choose_geometry,
-    outside,
-    suspected_unit,
-)
+from cryoal.data.extract import WORKING_VOXEL_SIZE, BoxGeometry, choose_geometry
 from cryoal.data.store import Index
+from cryoal.data.units import outside, suspected_unit
 from cryoal.io.display import with_displays
 from cryoal.project import inputs
 from cryoal.project.layout import Layout

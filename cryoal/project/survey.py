@@ -9,8 +9,8 @@ import numpy as np
 
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.data.extract import BoxGeometry, Task, look, settle_contrast
-from cryoal.data.placement import Placement
+from cryoal.data.extract import BoxGeometry, Task, look
+from cryoal.data.placement import Placement, settle_contrast
 from cryoal.data.store import Index
 from cryoal.io.files import digest_of_volume
 from cryoal.project.layout import Layout, refuse_collisions

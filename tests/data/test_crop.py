@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cryoal.core.geometry import box_centre
-from cryoal.data.crop import Cropper, mirrored
+from cryoal.data.crop import Cropper
+from cryoal.data.kernels import mirrored
 
 
 def blob(shape: tuple[int, int, int], where: np.ndarray, width: float = 2.0) -> np.ndarray:
@@ -113,7 +114,7 @@ def test_going_finer_interpolates_and_invents_nothing():
 
 @given(st.integers(1, 30), st.integers(-60, 60))
 def test_mirrored_indices_lie_inside_and_leave_inner_ones_alone(size, index):
-    folded = mirrored(np.array([index]), size)[0]
+    folded = mirrored(index, size)
     assert 0 <= folded < size
     assert folded == index or not 0 <= index < size
 

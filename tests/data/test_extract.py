@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
-from cryoal.data.extract import (
-    BoxGeometry,
-    Task,
-    choose_geometry,
-    extract_tomogram,
-    outside,
-    suspected_unit,
-)
+from cryoal.data.extract import BoxGeometry, Task, choose_geometry, extract_tomogram
 from cryoal.data.store import Index, SubtomogramStore
+from cryoal.data.units import outside, suspected_unit
 from cryoal.io.mrc import open_stack, open_volume, write_volume
 
 FACTS = {

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from cryoal.core.errors import CryoalError
-from cryoal.data.extract import settle_contrast
-from cryoal.data.placement import Placement, Reading, check_placement
+from cryoal.data.placement import Placement, Reading, check_placement, settle_contrast
 
 SHAPE = (80, 150, 170)
 DIAMETER = 16.0
