@@ -1,4 +1,4 @@
-"""Dynamo tables (.tbl): 26 to 42 numbers a line, no header.
+"""Dynamo tables (.tbl): 26 numbers a line or more (42 today), no header.
 
 Columns, counted from 1: 1 tag; 2, 3 aligned, averaged; 4-6 shifts, added to 24-26 x y z; 7-9 tdrot
 tilt narot; 10 correlation; 20 tomogram number; 22 class; 36 voxel size in Angstrom
@@ -26,7 +26,7 @@ from cryoal.io.files import replacing
 from cryoal.io.numbering import number_names, numbered_tomograms, write_map
 from cryoal.io.voxel_size import believable
 
-_WIDTH = range(26, 43)
+_WIDTH = range(26, 61)
 _WRITTEN = 35
 _SHIFT, _ANGLES, _PLACE = slice(3, 6), slice(6, 9), slice(23, 26)
 _TAG, _CC, _TOMOGRAM, _CLASS, _VOXEL_SIZE = 0, 9, 19, 21, 35
@@ -154,6 +154,6 @@ formats.register("dynamo")(
         placing=frozenset(f"column{i}" for i in (4, 5, 6, 7, 8, 9, 20, 24, 25, 26)),
         carries=frozenset({"score", "class"}),
         suffix=".tbl",
-        own=frozenset({*(f"column{i}" for i in range(1, 43)), "rlnClassNumber"}),
+        own=frozenset({*(f"column{i}" for i in range(1, 61)), "rlnClassNumber"}),
     )
 )

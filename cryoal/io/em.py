@@ -43,7 +43,7 @@ def _layout(head: bytes) -> EmHeader | None:
             found
             for found in readings(head)
             if abs(found.sizes[0] - len(_COLUMNS)) <= 1
-            and found.sizes[2] <= 1
+            and min(found.sizes[1:]) <= 1
             and found.kind in _TYPES
         ),
         None,
@@ -60,7 +60,7 @@ def _read(content: Content, unit: str | None = None) -> Picks:
     layout = _layout(raw[:HEADER_BYTES])
     if layout is None:
         raise CryoalError(f"{path}: not a motive list of 32- or 64-bit numbers")
-    rows, count, _ = layout.sizes
+    rows, count = layout.sizes[0], layout.sizes[1] * max(layout.sizes[2], 1)
     dtype = np.dtype(layout.order + DTYPES[layout.kind])
     if rows != len(_COLUMNS):
         raise CryoalError(f"{path}: {rows} rows in this motive list, 20 were expected")

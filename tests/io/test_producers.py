@@ -219,7 +219,7 @@ def dynamo(width, apix=0.0):
 
 
 @pytest.mark.parametrize(("width", "apix"), [(26, 0), (32, 0), (36, VOXEL), (40, 1), (42, 0)])
-def test_dynamos_tables_may_have_26_to_42_columns_and_state_a_pixel_size(
+def test_dynamos_tables_may_have_any_width_from_26_and_state_a_pixel_size(
     tmp_path, tomograms, width, apix
 ):
     (tmp_path / "crop.tbl").write_text(dynamo(width, apix))
@@ -228,14 +228,15 @@ def test_dynamos_tables_may_have_26_to_42_columns_and_state_a_pixel_size(
 
 @pytest.mark.parametrize("machine", range(7))
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_a_motive_list_is_one_whatever_machine_its_header_names(
-    tmp_path, tomograms, machine, order
+@pytest.mark.parametrize("sizes", [(20, 30, 1), (20, 1, 30)])
+def test_a_motive_list_is_one_whatever_machine_and_axis_its_header_names(
+    tmp_path, tomograms, machine, order, sizes
 ):
     values = np.zeros((30, 20))
     values[:, 4], values[:, 7:10], values[:, 10:13] = (
         NUMBERS, np.rint(SPOTS) + 1, SPOTS - np.rint(SPOTS),
     )  # fmt: skip
-    header = bytes([machine, 0, 0, 5]) + np.array([20, 30, 1], f"{order}i4").tobytes() + bytes(496)
+    header = bytes([machine, 0, 0, 5]) + np.array(sizes, f"{order}i4").tobytes() + bytes(496)
     (tmp_path / "motl.em").write_bytes(header + values.astype(f"{order}f4").tobytes())
     check(tmp_path / "motl.em", "em", "voxel", tomograms, into=())
 
