@@ -185,8 +185,7 @@ def _picks(
     if tomogram is not None and called in _NUMBERED and all(map(is_number, table[tomogram])):
         named, numbered = numbered_tomograms(numbers(table, [tomogram], path)[:, 0], path)
     shifted = all(c in table for c in SHIFTS)
-    # SHREC's angles are of another convention, which its lists do not state.
-    turned = all(a in table for a in _ROTATION) and "class_name" not in table
+    turned = all(a in table for a in _ROTATION)
     bare = int((table[_ROTATION] == "").any(axis=1).sum()) if turned else 0
     angles = numbers(table, _ROTATION, path) if turned and not bare else None
     score, score_name = scores_of(table, path)

@@ -15,8 +15,9 @@ from cryoal.io.dialects import STAR_DIALECTS
 from cryoal.io.files import replacing
 from cryoal.io.tsv import write_tsv
 
-SHREC = ("class_name", "x", "y", "z", "rot", "tilt", "psi")
-SHREC_2019 = ("class_name", "z", "y", "x", "rot", "tilt", "psi")
+#: SHREC's angles are named by their place, as its lists do not state which way they turn.
+SHREC = ("class_name", "x", "y", "z", "angle1", "angle2", "angle3")
+SHREC_2019 = ("class_name", "z", "y", "x", "angle1", "angle2", "angle3")
 #: Columns of lines of so many words, without a header.
 HEADLESS = {
     3: ("x", "y", "z"),

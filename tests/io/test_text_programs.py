@@ -10,9 +10,11 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import recognised
 from cryoal.io.content import Content
+from cryoal.io.convert import convert_file
 from cryoal.io.inspect import inspect
 from cryoal.io.listing import open_list
 from cryoal.io.particles import read_particles
+from cryoal.io.tsv import read_tsv
 
 TOMOGRAMS = {"TS_01": Tomogram("TS_01", (200, 400, 400), 10.0)}
 
@@ -87,3 +89,17 @@ def test_shrecs_lists_have_z_first_or_x_first_and_their_spans_say_which(testdata
     picks = open_list(tmp_path / "particle_locations.txt").picks
     np.testing.assert_array_equal(picks.xyz, rows)
     assert picks.remarks == ()
+
+
+def test_shrecs_angles_go_along_and_turn_nothing(tmp_path):
+    (tmp_path / "TS_01.txt").write_text("1bxn 30 20 10 -45 81 -72\n")
+    picks = open_list(tmp_path / "TS_01.txt").picks
+    assert picks.rotation is None
+    convert_file(tmp_path / "TS_01.txt", tmp_path / "TS_01.csv", "csv", TOMOGRAMS)
+    row = read_tsv(tmp_path / "TS_01.csv").iloc[0]
+    assert row[["class_name", "angle1", "angle2", "angle3"]].tolist() == [
+        "1bxn",
+        "-45",
+        "81",
+        "-72",
+    ]
