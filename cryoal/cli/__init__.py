@@ -77,15 +77,29 @@ def main() -> None:
         command = "cryoal" if problem.ctx is None else problem.ctx.command_path
         _end(f"{problem.format_message().rstrip('.')}. See {command} --help", 2)
     except click.Abort:
-        click.echo("cryoal: interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
+        _end_interrupted()
     except Exception as problem:
+        if caused_by_interrupt(problem):
+            _end_interrupted()
         sentence = machine_failure(problem)
         if sentence is None:
             raise
         _end(sentence, 1)
     release()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def caused_by_interrupt(problem: BaseException) -> bool:
+    """Whether Ctrl-C lies behind an error: compiled modules turn it into an ImportError."""
+    chain: BaseException | None = problem
+    while chain is not None and not isinstance(chain, KeyboardInterrupt):
+        chain = chain.__cause__ or chain.__context__
+    return chain is not None
+
+
+def _end_interrupted() -> NoReturn:
+    click.echo("cryoal: interrupted; the same command goes on from here", err=True)
+    sys.exit(130)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

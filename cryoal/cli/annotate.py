@@ -4,12 +4,12 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import project_argument, release, say
+from cryoal.cli.common import annotator_option, project_argument, release, say
 
 
 @click.command()
 @project_argument
-@click.option("--annotator", help="Whose words these are; default: your login name.")
+@annotator_option
 def annotate(project: Path, annotator: str | None) -> None:
     """Open napari and answer the newest queue, by keys or by clicks.
 

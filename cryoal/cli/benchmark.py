@@ -4,7 +4,12 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import progress, project_argument, say
+from cryoal.cli.common import progress, project_argument, say, workers_option
+
+#: Columns of the summary that fit on a terminal; summary.tsv has them all.
+SHOWN = ["acquisition", "recipe", "labels", "accuracy", "macro_f1", "area", "gain", "labels_95"]
+
+_positive, _error = click.IntRange(min=1), click.FloatRange(0, 0.5)
 
 
 def _names(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
@@ -49,9 +54,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str) -> lis
     show_default=True,
     help="How the first particles are chosen, alike for every strategy.",
 )
-@click.option(
-    "--step", type=click.IntRange(min=1), default=50, show_default=True, help="Labels a round."
-)
+@click.option("--step", type=_positive, default=50, show_default=True, help="Labels a round.")
 @click.option(
     "--rounds",
     type=click.IntRange(min=0),
@@ -59,24 +62,22 @@ def _names(_context: click.Context, _option: click.Parameter, value: str) -> lis
     show_default=True,
     help="Rounds after the first.",
 )
-@click.option(
-    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Paired repetitions."
-)
+@click.option("--seeds", type=_positive, default=3, show_default=True, help="Paired repetitions.")
 @click.option(
     "--subpool",
-    type=click.IntRange(min=1),
+    type=_positive,
     help="Rank only this many random particles, the same for all; default: as in cryoal.toml.",
 )
 @click.option(
     "--oracle-error",
-    type=click.FloatRange(0, 0.5),
+    type=_error,
     default=0.0,
     show_default=True,
     help="Mean share of wrong answers, on the particles that are hard to tell.",
 )
 @click.option(
     "--oracle-unsure",
-    type=click.FloatRange(0, 0.5),
+    type=_error,
     default=0.0,
     show_default=True,
     help='Mean share of "unsure" answers, on the same particles.',
@@ -87,10 +88,8 @@ def _names(_context: click.Context, _option: click.Parameter, value: str) -> lis
     show_default=True,
     help="Train once on every label too (full.tsv), the target that labels are counted to.",
 )
-@click.option(
-    "--max-steps", type=click.IntRange(min=1), help="Optimiser steps of every training, at most."
-)
-@click.option("--workers", "-j", type=click.IntRange(min=1), help="Processes; default: all cores.")
+@click.option("--max-steps", type=_positive, help="Optimiser steps of every training, at most.")
+@workers_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the results."
 )
@@ -149,16 +148,6 @@ def benchmark(
         if share
     ]
     write_benchmark_page(output / "report.html", results, every_label, scores, note=", ".join(said))
-    columns = [
-        "acquisition",
-        "recipe",
-        "labels",
-        "accuracy",
-        "macro_f1",
-        "area",
-        "gain",
-        "labels_95",
-    ]
-    shown = summary[[name for name in columns if name in summary]]
+    shown = summary[[name for name in SHOWN if name in summary]]
     click.echo(shown.to_string(index=False, na_rep="-"))
     say(f"{len(results)} rows in {output / 'results.tsv'}; open {output / 'report.html'}")

@@ -28,6 +28,15 @@ project_argument = click.argument("project", type=click.Path(path_type=Path))
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
 )
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other random draws."
+)
+workers_option = click.option(
+    "--workers", "-j", type=click.IntRange(min=1), help="Processes; default: all cores."
+)
+annotator_option = click.option(
+    "--annotator", help="Whose words these are; default: your login name."
+)
 
 
 def verbosity_options() -> list[click.Parameter]:

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import say
+from cryoal.cli.common import say, seed_option
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("cryoal-demo"))
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other data."
-)
+@seed_option
 def demo(folder: Path, seed: int) -> None:
     """Simulate tomograms, extract, learn in rounds, export and report, in FOLDER."""
     from cryoal.project.demo import run

@@ -45,5 +45,5 @@ def export(
         min_confidence=min_confidence,
         min_distance=min_distance,
     )
-    counts = ", ".join(f"{name} {n}" for name, n in result.counts.items())
+    counts = ", ".join(f"{name} {n}" for name, n in result.counts.items()) or "no class yet"
     say(f"{result.rows} rows in {result.path} ({counts}); class numbers in {result.legend}.")

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import json_option, print_json, progress, project_argument, say
+from cryoal.cli.common import (
+    json_option,
+    print_json,
+    progress,
+    project_argument,
+    say,
+    workers_option,
+)
 
 
 @click.command()
@@ -68,13 +75,7 @@ from cryoal.cli.common import json_option, print_json, progress, project_argumen
     help="Denoised volumes, for looking at: named like the tomograms, of their size or binned.",
 )
 @click.option("--float16", is_flag=True, default=None, help="Store boxes in half the space.")
-@click.option(
-    "--workers",
-    "-j",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Processes; default: all cores.",
-)
+@workers_option
 @click.option("--scheduler", help="Address of a Dask scheduler to run on, instead of processes.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @json_option

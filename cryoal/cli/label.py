@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import project_argument, say
+from cryoal.cli.common import annotator_option, project_argument, say
 
 
 @click.command()
@@ -16,7 +16,7 @@ from cryoal.cli.common import project_argument, say
     required=True,
     help="TSV or CSV with columns id and label, a STAR file, a downloaded sheet, or a project.",
 )
-@click.option("--annotator", help="Whose words these are; default: your login name.")
+@annotator_option
 def label(project: Path, source: Path, annotator: str | None) -> None:
     """Add labels; nothing that was said before is lost or overwritten."""
     from cryoal.core.errors import CryoalError, MachineError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import progress, project_argument, say
+from cryoal.cli.common import progress, project_argument, say, seed_option, workers_option
 
 
 @click.command()
@@ -16,10 +16,8 @@ from cryoal.cli.common import progress, project_argument, say
     help="Folder of maps (.mrc, .map, .em) and structures (.pdb, .cif, .bcif) of what to expect.",
 )
 @click.option("--scenes", type=int, default=60, show_default=True, help="Simulated arrangements.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other random draws."
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: all cores.")
+@seed_option
+@workers_option
 def pretrain(project: Path, templates: Path, scenes: int, seed: int, workers: int | None) -> None:
     """Train the starting weights on simulated tomograms of your own templates.
 

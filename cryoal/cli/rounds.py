@@ -4,16 +4,14 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import json_option, print_json, progress, project_argument, say
+from cryoal.cli.common import json_option, print_json, progress, project_argument, say, seed_option
 
 
 @click.command()
 @project_argument
 @click.option("-n", "n", type=int, help="How many particles, random controls included. [50]")
 @click.option("--acquisition", help="How to choose; default: what measured best.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other random draws."
-)
+@seed_option
 @json_option
 def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_json: bool) -> None:
     """Choose the particles that teach most; trains and predicts first if labels changed.

@@ -38,12 +38,15 @@ class ProjectLabels:
         self._layout = layout
         self._particles = particles
         self._diameter = diameter
+        self._read: tuple[object, LabelBook] | None = None
 
     def book(self) -> LabelBook:
         """Every statement, those about vanished ids moved to the particle at their place."""
-        return reattach(
-            ledger.read_folder(self._layout.labels), self._particles, REATTACH * self._diameter
-        )
+        now = _signature(self._layout.labels)
+        if self._read is None or self._read[0] != now:
+            found = ledger.read_folder(self._layout.labels)
+            self._read = now, reattach(found, self._particles, REATTACH * self._diameter)
+        return self._read[1]
 
     def current(self) -> dict[str, str]:
         """``{id: label}`` of every particle that people agree on and that is still there."""
@@ -148,6 +151,13 @@ class ProjectLabels:
             mine = sorted(label for label in missing if label.annotator == annotator)
             ledger.append(self._layout.ledger(annotator), mine)
         return len(missing)
+
+
+def _signature(folder: Path) -> object:
+    """Changes when a ledger of the folder does."""
+    files = sorted(folder.glob("*.tsv")) if folder.is_dir() else []
+    states = [(path, path.stat()) for path in files]
+    return [(path.name, s.st_ino, s.st_size, s.st_mtime_ns) for path, s in states]
 
 
 def default_annotator() -> str:

@@ -119,7 +119,7 @@ class Project:
         """Boxes by particle id: ``project.subtomograms[ids]``."""
         return SubtomogramStore(self.layout.subtomograms)
 
-    @property
+    @cached_property
     def labels(self) -> ProjectLabels:
         """What people said, and where to say more."""
         return ProjectLabels(self.layout, self.particles, self.diameter)

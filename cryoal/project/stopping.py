@@ -114,7 +114,7 @@ def advice(project: "Project") -> str:
     if waiting:
         return (
             f"{waiting} of {len(queue)} particles in the queue wait for an answer. Next: "
-            f"label them, then cryoal label {root} --from FILE"
+            f"cryoal annotate {root}, or cryoal sheet {root}, or cryoal label {root} --from FILE"
         )
     agreed = agreement(project)
     if len(agreed) >= RECENT - 1 and min(agreed[-(RECENT - 1) :]) >= SETTLED:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import DIAMETER, cryoal, cryoal_process
 
-from cryoal.cli import COMMANDS
+from cryoal.cli import COMMANDS, caused_by_interrupt
 from cryoal.io.star import read_star
 from cryoal.simulate.write import SimulationResult
 
@@ -199,3 +199,23 @@ def test_a_queue_names_what_was_asked(project: Path) -> None:
     table = read_star(Path(facts["queries"]))["queries"]
     assert facts["ids"] == table["cryoalId"].tolist()
     assert len(facts["ids"]) == 6
+
+
+def test_a_line_of_a_ledger_that_is_not_whole_is_said_once(project: Path) -> None:
+    name = read_star(project / "particles.star")["particles"]["cryoalId"][0]
+    (project / "labels.tsv").write_text(f"id\tlabel\n{name}\ta\n")
+    assert (
+        cryoal("label", project, "--from", project / "labels.tsv", "--annotator", "kim").code == 0
+    )
+    with (project / "labels" / "kim.tsv").open("a") as file:
+        file.write("half a li\n")
+    outcome = cryoal("status", project)
+    assert "1 labels: a 1" in outcome.stdout
+    assert outcome.stderr.count("not whole") == 1
+
+
+def test_ctrl_c_while_a_compiled_module_is_loaded_is_no_bug() -> None:
+    pressed = ImportError("initialization failed")
+    pressed.__cause__ = KeyboardInterrupt()
+    assert caused_by_interrupt(pressed)
+    assert not caused_by_interrupt(ImportError("no such module"))
