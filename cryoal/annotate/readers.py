@@ -18,7 +18,8 @@ from cryoal.annotate.views import LOW_PASS, contrast_limits
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import UNSURE
 from cryoal.data.store import INDEX, Index
-from cryoal.io.mrc import open_stack, open_volume, read_header
+from cryoal.io.mrc import open_stack, open_volume
+from cryoal.io.mrc_header import read_header
 from cryoal.project.labels import is_project
 from cryoal.project.project import Project
 from cryoal.project.selecting import Queue

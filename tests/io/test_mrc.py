@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.mrc import open_stack, open_volume, read_header, write_volume, writing_stack
+from cryoal.io.mrc import open_stack, open_volume, write_volume, writing_stack
+from cryoal.io.mrc_header import read_header
 
 MODE_AT, IMOD_AT, MAP_AT, STAMP_AT, MINIMUM_AT = 12, 152, 208, 212, 76
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from cryoal.cli.simulate import simulate as command
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_uncentred, reverse_axes
-from cryoal.io.mrc import read_header
+from cryoal.io.mrc_header import read_header
 from cryoal.io.star import read_star
 from cryoal.io.tomograms import read_tomograms
 from cryoal.io.tsv import read_tsv
