@@ -57,6 +57,26 @@ def test_six_panes_are_drawn_and_change_with_the_particle(
     assert {str(layer.units[0]) for layer in viewer.layers} == {"nanometer"}
 
 
+def test_the_panes_fill_the_window_whatever_its_size_until_one_zooms(
+    viewer: Any, panel: Any
+) -> None:
+    window, camera = viewer.window._qt_window, viewer.scene.camera
+    before, large = window.size(), camera.zoom
+    try:
+        window.resize(before.width() - 300, before.height() - 300)
+        wait(lambda: camera.zoom < 0.9 * large)
+        window.resize(before)
+        wait(lambda: camera.zoom > 0.99 * large)
+        camera.zoom = chosen = 0.5 * large
+        window.resize(before.width() - 300, before.height() - 300)
+        spin(0.1)
+        assert camera.zoom == chosen
+    finally:
+        window.resize(before)
+        panel.pictures.scene.fit()
+        spin(0.05)
+
+
 def test_the_pane_shows_the_particle_s_own_box(panel: Any) -> None:
     from cryoal.annotate.views import band_pass, orthogonal
 

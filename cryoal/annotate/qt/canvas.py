@@ -15,7 +15,7 @@ STILL = 3
 
 
 class Canvas:
-    """Clicks on the canvas and its change between 2-D and 3-D, until ``leave`` is called.
+    """Clicks on the canvas, its size, and its change between 2-D and 3-D, until ``leave``.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ class Canvas:
     clicked : callable (place in the world)
     solid : callable (bool)
         Told whether the canvas is in 3-D when that changes.
+    resized : callable
+        Called when the canvas has another size.
     """
 
     def __init__(
@@ -30,13 +32,16 @@ class Canvas:
         viewer: "napari.viewer.Viewer",
         clicked: Callable[[Any], object],
         solid: Callable[[bool], object],
+        resized: Callable[[], object],
     ) -> None:
-        self._viewer, self._clicked, self._solid = viewer, clicked, solid
+        self._viewer, self._clicked, self._solid, self._resized = viewer, clicked, solid, resized
+        viewer.canvas.events.size.connect(self._grown)
         viewer.mouse_drag_callbacks.append(self._pressed)
         viewer.dims.events.ndisplay.connect(self._changed)
 
     def leave(self) -> None:
         """Give mouse and dimensions back."""
+        self._viewer.canvas.events.size.disconnect(self._grown)
         self._viewer.mouse_drag_callbacks.remove(self._pressed)
         self._viewer.dims.events.ndisplay.disconnect(self._changed)
 
@@ -47,6 +52,10 @@ class Canvas:
             yield
         if max(abs(a - b) for a, b in zip(event.pos, start, strict=True)) <= STILL:
             self._clicked(event.position)
+
+    def _grown(self) -> None:
+        # The canvas hears of its size before the picture on it does.
+        QTimer.singleShot(0, self._resized)
 
     def _changed(self) -> None:
         # Layers must not come and go while napari is still telling everyone.

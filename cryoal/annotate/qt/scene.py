@@ -147,6 +147,16 @@ class Scene:
         """Move the camera so that all of it is seen, as large as may be."""
         solid = [self.layers[SOLID]] if SOLID in self.layers else None
         self.viewer.fit_to_view(layers=solid, margin=0.02)
+        self._fitted = self._camera()
+
+    def follow_size(self) -> None:
+        """Fit again when the canvas got another size, unless the person zoomed or moved."""
+        if self._camera() == self._fitted:
+            self.fit()
+
+    def _camera(self) -> tuple[float, ...]:
+        camera = self.viewer.scene.camera
+        return (float(camera.zoom), *(float(value) for value in camera.center))
 
     def remove(self) -> None:
         """Take our layers away, and leave the viewer as it was."""

@@ -70,7 +70,8 @@ class AnnotationWidget(DockedPanel):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         self._timer.start(POLL)
-        self._canvas = Canvas(napari_viewer, self._clicked, self.form.look.three_d.setChecked)
+        three_d = self.form.look.three_d
+        self._canvas = Canvas(napari_viewer, self._clicked, three_d.setChecked, self._resized)
         self.form.say("Choose the folder of a project.")
         project = project or dropped_project(napari_viewer)
         if project is not None:
@@ -253,6 +254,10 @@ class AnnotationWidget(DockedPanel):
     def _arrived(self) -> None:
         if (window := self.main_window()) is not None:
             self.arrive(window)
+
+    def _resized(self) -> None:
+        if self.pictures.scene is not None:
+            self.pictures.scene.follow_size()
 
     def _fit(self) -> None:
         if self.pictures.scene is not None:
