@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.paths import is_star
-from cryoal.io.plain_text import head_in_utf8, read_text
+from cryoal.io.plain_text import first_bytes, head_in_utf8, read_text
 from cryoal.io.star_parsing import Blocks, parse_star
 
 
@@ -33,8 +33,7 @@ class Content:
     @cached_property
     def head(self) -> bytes:
         """Its first bytes; those of a text in another encoding as UTF-8 has them."""
-        with self.path.open("rb") as file:
-            return head_in_utf8(file.read(2048))
+        return first_bytes(self.path)
 
     def has(self, mark: bytes) -> bool:
         """Whether these bytes stand in it, in UTF-8, wherever they stand."""

@@ -64,12 +64,12 @@ def _read(content: Content, unit: str | None = None) -> Picks:
             raise CryoalError(f"{path}, line {n}: {len(cells)} numbers, {width} in the first line")
     columns = [f"column{i}" for i in range(1, width + 1)]
     complex_cells = sum(cell.endswith("i") for _, cells in rows for cell in cells)
-    real = [[_real(cell) for cell in cells] for _, cells in rows] if complex_cells else None
-    table = pd.DataFrame(real or [cells for _, cells in rows], columns=columns, dtype=str)
-    values = numbers(table, columns, path, missing=True)
+    table = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype=str)
+    real = table.map(_real) if complex_cells else table
+    values = numbers(real, columns, path, missing=True)
     # MATLAB writes NaN into columns that it did not use; those below have to be numbers.
     needed = [*columns[3:9], columns[_TOMOGRAM], *columns[23:26]]
-    numbers(table, needed, path)
+    numbers(real, needed, path)
     names, numbered = numbered_tomograms(values[:, _TOMOGRAM], path)
     score = values[:, _CC]
     scored = bool(np.nan_to_num(score).any())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cryoal.core.errors import CryoalError
-from cryoal.io.plain_text import head_in_utf8
+from cryoal.io.plain_text import first_bytes
 from cryoal.io.star import read_star
 from cryoal.io.star_parsing import Blocks
 from cryoal.io.volumes import is_zarr
@@ -46,8 +46,7 @@ def expand(paths: Iterable[str | Path]) -> list[Path]:
 
 def is_star(path: Path) -> bool:
     """Whether this is a STAR file by its first lines; one that lost them, by its name."""
-    with path.open("rb") as file:
-        head = head_in_utf8(file.read(2048))
+    head = first_bytes(path)
     if b"\0" in head:
         return path.suffix.lower() == ".star"
     lines = [line.strip() for line in head.splitlines() if line.strip()]

@@ -47,6 +47,23 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def first_bytes(path: Path, count: int = 2048) -> bytes:
+    """First bytes of a file, those of a text as UTF-8 has them.
+
+    Raises
+    ------
+    CryoalError
+        There is no such file, it is a folder, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return head_in_utf8(file.read(count))
+    except FileNotFoundError:
+        raise CryoalError(f"{path}: no such file; the current folder is {Path.cwd()}") from None
+    except OSError as problem:
+        raise CryoalError(f"{path}: cannot be read ({problem.strerror})") from problem
+
+
 def encoding_of(raw: bytes) -> str:
     """Encoding that the byte order mark states; UTF-8 without one."""
     return next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")

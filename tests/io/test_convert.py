@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import cryoal
 
 from cryoal.cli.convert import convert as command
 from cryoal.core.errors import CryoalError
@@ -105,3 +106,13 @@ def test_the_command_prints_the_audit_and_exits_3_when_rows_are_left_out(relion5
     assert "read      10 particles: relion5, centred_angstrom" in result.stdout
     assert "written   5 particles: relion4, unbinned_pixel" in result.stdout
     assert "left out  5 particles of TS_02" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["nowhere.star", "nowhere.tbl", "folder", "folder.star"])
+def test_what_is_no_file_is_one_line_and_exit_code_2(tmp_path, name):
+    if name.startswith("folder"):
+        (tmp_path / name).mkdir()
+    outcome = cryoal("convert", tmp_path / name, tmp_path / "out.csv", "--to", "csv")
+    assert outcome.code == 2
+    assert f"{tmp_path / name}: " in outcome.stderr
+    assert outcome.stderr.count("\n") == 1

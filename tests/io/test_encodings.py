@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import recognised
 from cryoal.io.content import Content
 from cryoal.io.inspect import inspect
 from cryoal.io.listing import open_list
+from cryoal.io.particles import read_particles, write_particles
 
 ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
 MARKS = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
@@ -50,6 +52,15 @@ def test_matlabs_complex_numbers_lose_their_imaginary_part_and_that_is_told(tmp_
     picks = open_list(tmp_path / "a.tbl").picks
     np.testing.assert_allclose(picks.xyz, [(10.5, 20, 30)])
     assert picks.remarks == ("11 of its numbers are complex; their real parts are read",)
+
+
+def test_a_real_table_with_complex_numbers_is_written_back_with_them(testdata, tmp_path):
+    """75 of them stand in column 28 of this one, as 0+1.2074e-06i."""
+    path = testdata / "particles/dynamo/aligned.tbl"
+    picks = open_list(path).picks
+    tomograms = {n: Tomogram(n, (500, 4000, 4000), 2.0) for n in np.unique(picks.tomogram).tolist()}
+    write_particles(read_particles([path], tomograms), tmp_path / "again.tbl")
+    assert (tmp_path / "again.tbl").read_text().split() == path.read_text().split()
 
 
 @pytest.mark.parametrize("dialect", TEXTS)
