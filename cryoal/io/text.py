@@ -178,8 +178,8 @@ def _picks(
     else:
         unit, evidence = "voxel", "nothing says otherwise"
     names = {re.sub(r"[\W_]", "", str(c)).lower(): str(c) for c in table.columns}
-    called = next((n for n in _TOMOGRAM if n in names), "")
-    tomogram = names.get(called)
+    called = next((n for n in _TOMOGRAM if n in names), None)
+    tomogram = names[called] if called else None
     named = None if tomogram is None else np.asarray(table[tomogram], dtype=str)
     numbered = False
     if tomogram is not None and called in _NUMBERED and all(map(is_number, table[tomogram])):

@@ -35,6 +35,7 @@ def positions(tmp_path, text):
         ("napari", "index,axis-0,axis-1,axis-2\n0.0,10.0,20.0,30.0\n", "csv", "voxel"),
         ("the BYU challenge", "row_id,tomo_id,Motor axis 0,Motor axis 1,Motor axis 2\n"
          "0,TS_01,10.0,20.0,30.0\n", "csv", "voxel"),
+        ("pandas with its index", ",x,y,z\n0,30,20,10\n", "csv", "voxel"),
         ("R", '"","tomo_name","x","y","z"\n"1","TS_01",30,20,10\n', "csv", "voxel"),
         ("a name in other letters", "Tomogram ID,X (px),Y (px),Z (px)\nTS_01,30,20,10\n", "csv",
          "voxel"),
