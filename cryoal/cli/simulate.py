@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import progress, say
+from cryoal.cli.common import progress, say, seed_option
 
 
 @click.command()
@@ -76,13 +76,7 @@ from cryoal.cli.common import progress, say
     show_default=True,
     help="Angstrom: how far off the defocus is by which phases are flipped.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Same seed, same bytes.",
-)
+@seed_option
 def simulate(
     out: Path,
     templates: Path | None,
