@@ -91,7 +91,8 @@ def _rescale(
     look: NDArray[np.float64],
 ) -> None:
     """Subtract, multiply and clip; sums before and after multiplying into ``look``."""
-    look[:] = 0
+    for i in range(len(look)):
+        look[i] = 0
     lowest, highest = np.int32(_ABSOLUTE), np.int32(-_ABSOLUTE)
     for begin in range(0, len(flat), _AT_ONCE):
         some = flat[begin : begin + _AT_ONCE]
@@ -167,7 +168,9 @@ def mark_unmeasured(raw: Floats, mask: NDArray[np.bool_]) -> int:
     int, their number
     """
     depth, height, width = raw.shape
-    mask[:] = False
+    marks = mask.reshape(-1)
+    for i in range(len(marks)):
+        marks[i] = False
     for z in range(depth):
         for y in range(height):
             row, marked = raw[z, y], mask[z, y]
@@ -185,7 +188,10 @@ def mark_unmeasured(raw: Floats, mask: NDArray[np.bool_]) -> int:
                         # The neighbours belong to the region too, or it would lack its far faces.
                         marked[x] = marked[x + 1] = True
                         mask[z, y + 1, x] = mask[z + 1, y, x] = True
-    return int(mask.sum())
+    count = 0
+    for i in range(len(marks)):
+        count += marks[i]
+    return count
 
 
 #: Every how many of the background's values the median is taken over, with which the mean begins.
@@ -213,12 +219,15 @@ def location_and_scale(values: Floats) -> tuple[np.float32, np.float32]:
     n = len(values)
     if not n:
         return np.float32(0), np.float32(0)
-    part = values[::_MEDIAN_OF].copy()
-    half = len(part) // 2
-    middle = _of_rank(part, half)
-    spread = _of_rank(np.abs(part - middle), half) * _MAD_TO_STD
+    some = np.empty((n + _MEDIAN_OF - 1) // _MEDIAN_OF, np.float32)
+    for i in range(len(some)):
+        some[i] = values[i * _MEDIAN_OF]
+    middle = _of_rank(some, len(some) // 2)
+    for i in range(len(some)):
+        some[i] = abs(some[i] - middle)
+    spread = _of_rank(some, len(some) // 2) * _MAD_TO_STD
     if spread == 0:  # coarse integers: more than half the background has one value
-        spread = np.float32(np.std(values))
+        spread = _deviation(values)
     inverse = np.float32(1) / (spread if spread != 0 else np.float32(1))
     total = squares = np.float32(0)
     for i in range(n):
@@ -231,6 +240,18 @@ def location_and_scale(values: Floats) -> tuple[np.float32, np.float32]:
         np.float32(middle + spread * np.float32(total / (n * _WITHIN))),
         np.float32(spread * (squares / (n * _SQUARE)) ** _POWER),
     )
+
+
+@compiled
+def _deviation(values: Floats) -> np.float32:
+    """Standard deviation."""
+    mean = squares = 0.0
+    for value in values:
+        mean += value
+    mean /= len(values)
+    for value in values:
+        squares += (value - mean) ** 2
+    return np.float32(math.sqrt(squares / len(values)))
 
 
 @compiled

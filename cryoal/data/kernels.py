@@ -322,18 +322,17 @@ def _mark_outside(
 ) -> None:
     """Put NaN where samples lie beyond the faces, which are half a voxel outside of the last."""
     side = box.shape[0]
-    begin, end = np.zeros(3, np.int64), np.full(3, side)
+    all_inside = True
+    inside = np.empty((3, side), np.bool_)
     for axis in range(3):
-        while begin[axis] < side and low[axis] + begin[axis] * step <= -0.5:
-            begin[axis] += 1
-        while end[axis] > 0 and low[axis] + (end[axis] - 1) * step >= shape[axis] - 0.5:
-            end[axis] -= 1
-    if begin.sum() == 0 and end.sum() == 3 * side:
+        for i in range(side):
+            at = low[axis] + i * step
+            inside[axis, i] = -0.5 < at < shape[axis] - 0.5
+            all_inside = all_inside and inside[axis, i]
+    if all_inside:
         return
     for z in range(side):
         for y in range(side):
-            if begin[0] <= z < end[0] and begin[1] <= y < end[1]:
-                box[z, y, : begin[2]] = np.nan
-                box[z, y, end[2] :] = np.nan
-            else:
-                box[z, y] = np.nan
+            for x in range(side):
+                if not (inside[0, z] and inside[1, y] and inside[2, x]):
+                    box[z, y, x] = np.nan
