@@ -2,6 +2,8 @@
 
 import copy
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -33,6 +35,20 @@ def resolve_device(name: str = "auto") -> torch.device:
             f"device {name!r} cannot be used here ({reason}); say cpu, cuda, mps or auto"
         ) from problem
     return device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Operations on the processor that no second thread shares.
+
+    The order of their sums, and so their last digits, depends on no number of threads then.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def bfloat16_pays(device: torch.device) -> bool:

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from cryoal.core.geometry import frequencies, radius_grid
 from cryoal.models.harmonics import Harmonics
 
-#: Boxes larger than this are averaged over 2 x 2 x 2 voxels first, and described at that scale.
+#: Voxels: of a larger box the middle is described; a particle fills two thirds of its box, so up
+#: to half as much again nothing of it is lost, and averaging would lose all that is fine.
 LARGEST_FULL_BOX = 48
+#: Boxes larger than this are averaged over 2 x 2 x 2 voxels first, and described at that scale.
+LARGEST_SHARP_BOX = LARGEST_FULL_BOX * 3 // 2
 #: Voxels: width of the Gaussian that smooths the density before its profile is taken.
 SMOOTHING = 1.5
 #: Voxels: thickness of a shell of the profile, and how many the largest box has.
@@ -49,9 +52,8 @@ class Invariants(nn.Module):
 
     def __init__(self, box: int) -> None:
         super().__init__()
-        self.halved = box > LARGEST_FULL_BOX
-        if self.halved:
-            box //= 2
+        self.halved = box > LARGEST_SHARP_BOX
+        self.box = box = min(box // 2 if self.halved else box, LARGEST_FULL_BOX)
         self.harmonics = Harmonics(box)
         radius = torch.from_numpy(radius_grid(box)).float()
         inside = (radius < box // 2).flatten()
@@ -87,7 +89,8 @@ class Invariants(nn.Module):
             boxes = boxes.float()
             if self.halved:
                 boxes = nn.functional.avg_pool3d(boxes, 2)
-            x = boxes[:, 0].contiguous()
+            middle = slice(start := boxes.shape[-1] // 2 - self.box // 2, start + self.box)
+            x = boxes[:, 0, middle, middle, middle].contiguous()
             smooth = torch.fft.irfftn(
                 torch.fft.rfftn(x, dim=(1, 2, 3)) * self.gaussian, s=x.shape[1:], dim=(1, 2, 3)
             )

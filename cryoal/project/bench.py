@@ -1,18 +1,16 @@
 """What the chains of a benchmark share: who is set aside, and who is hard to tell."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.data.split import split
 from cryoal.io.tsv import write_tsv
+from cryoal.learn.device import one_thread
 from cryoal.project.oracle import Truth
 from cryoal.project.plan import Plan
 from cryoal.project.project import Project
@@ -48,17 +46,6 @@ class Bench:
     def ids(self) -> NDArray[np.str_]:
         """Every particle of the store."""
         return self.project.subtomograms.ids
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums whose order, and so whose last digits, no number of threads decides."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def set_up(plan: Plan, seed: int, way: str = "project") -> Bench:

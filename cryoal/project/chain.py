@@ -10,8 +10,9 @@ from cryoal.acquire.base import Pool
 from cryoal.core.labels import UNSURE
 from cryoal.core.predictions import Predictions
 from cryoal.io.tsv import read_tsv, write_tsv
+from cryoal.learn.device import one_thread
 from cryoal.learn.schedule import History
-from cryoal.project.bench import Bench, one_thread, set_up
+from cryoal.project.bench import Bench, set_up
 from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS, measure
 from cryoal.project.oracle import HumanLike, Truth
 from cryoal.project.plan import FULL, Plan

@@ -3,7 +3,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from cryoal.models.harmonics import Harmonics
-from cryoal.models.invariants import LARGEST_FULL_BOX, SIZE, Invariants
+from cryoal.models.invariants import LARGEST_FULL_BOX, LARGEST_SHARP_BOX, SIZE, Invariants
 
 SHAPES = {"dumbbell": [(0, 0, 6), (0, 0, -6)], "triangle": [(6, 0, 0), (-3, 5, 0), (-3, -5, 0)]}
 
@@ -64,7 +64,7 @@ def test_boxes_are_described_one_by_one(boxes):
     torch.testing.assert_close(describe(boxes)[1:2], describe(boxes[1:2]), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("box", [16, 22, 36, LARGEST_FULL_BOX, LARGEST_FULL_BOX + 2, 96])
+@pytest.mark.parametrize("box", [16, 22, 36, LARGEST_FULL_BOX, LARGEST_FULL_BOX + 2, 74, 128])
 def test_every_box_gives_the_same_list(box):
     values = Invariants(box)(torch.randn(2, 1, box, box, box))
     assert values.shape == (2, SIZE)
@@ -79,6 +79,15 @@ def test_what_a_small_box_does_not_hold_is_zero_and_the_rest_agrees_with_a_large
     held = ours != 0
     assert 0 < held.sum() < (theirs != 0).sum()
     torch.testing.assert_close(ours[held], theirs[held], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("box", [LARGEST_FULL_BOX + 2, LARGEST_SHARP_BOX])
+def test_a_box_for_a_large_particle_does_not_blur_the_small_ones(box):
+    particle = balls(SHAPES["triangle"], box=box)
+    start = box // 2 - LARGEST_FULL_BOX // 2
+    middle = slice(start, start + LARGEST_FULL_BOX)
+    as_if_small = Invariants(LARGEST_FULL_BOX)(particle[:, :, middle, middle, middle])
+    torch.testing.assert_close(Invariants(box)(particle), as_if_small)
 
 
 def test_a_long_particle_is_told_from_a_round_one_of_the_same_size():
