@@ -8,6 +8,7 @@ turns, and the shortest of the repeats counts: what shares the machine can only 
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import platform
@@ -21,7 +22,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.crop import Cropper
@@ -44,7 +44,7 @@ def main() -> None:
     if options.exactness:
         exactness()
         return
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder, threadpool_limits(1):
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         tomogram = make_tomogram(options.folder or Path(folder))
         if options.memory:
             extract_tomogram(task(tomogram, options.picks, Path(folder), whole=False))
@@ -141,23 +141,27 @@ def extract(what: Task, *, sync: bool) -> int:
     return len(done.ids)
 
 
-def crop(one: Callable[[np.ndarray], object], at: np.ndarray) -> int:
-    """Only cut, one box after another."""
-    for centre in at:
-        one(centre)
+def crop(cut: Callable[[np.ndarray], object], at: np.ndarray) -> int:
+    """Only cut."""
+    cut(at)
     return len(at)
 
 
+def one_by_one(cut: Callable[[np.ndarray], object]) -> Callable[[np.ndarray], object]:
+    """Cut one box after another."""
+    return lambda at: [cut(centre) for centre in at][:0]
+
+
 def croppers(volume: np.ndarray) -> Iterator[tuple[str, np.ndarray, Callable[..., object]]]:
-    """Name, positions and a function of one position, for every program that is installed."""
+    """Name, positions and a function of positions, for every program that is installed."""
     order = np.lexsort(centres(500, True).T[::-1])
     whole, between = (centres(500, w)[order] for w in (True, False))
     mine = Cropper(volume, BOX)
-    yield "crop only: cryoal, whole voxels, one at a time", whole, mine
-    yield "crop only: cryoal, between voxels, one at a time", between, mine
+    yield "crop only: cryoal, whole voxels, one at a time", whole, one_by_one(mine)
+    yield "crop only: cryoal, between voxels, one at a time", between, one_by_one(mine)
     makers = (torchio, monai, torch_subpixel_crop, cryocat, tomotwin)
     for make, where, few in zip(
-        makers, (whole, whole, between, whole, whole), (500, 500, 20, 20, 500), strict=True
+        makers, (whole, whole, between, whole, whole), (500, 500, 20, 20, 100), strict=True
     ):
         if importlib.util.find_spec(make.__name__) is None:
             print(f"{make.__name__} is not installed: left out", file=sys.stderr)
@@ -178,7 +182,9 @@ def torchio(volume: np.ndarray) -> Callable[[np.ndarray], object]:
     image = tio.ScalarImage(tensor=torch.from_numpy(np.array(volume))[None])
     subject, sampler = tio.Subject(image=image), tio.data.UniformSampler(BOX)
     size = np.array([BOX] * 3)
-    return lambda at: sampler.crop(subject, at.astype(int) - BOX // 2, size)["image"].data
+    return one_by_one(
+        lambda at: sampler.crop(subject, at.astype(int) - BOX // 2, size)["image"].data
+    )
 
 
 def monai(volume: np.ndarray) -> Callable[[np.ndarray], object]:
@@ -187,7 +193,7 @@ def monai(volume: np.ndarray) -> Callable[[np.ndarray], object]:
     from monai.transforms import SpatialCrop
 
     image = torch.from_numpy(np.array(volume))[None]
-    return lambda at: SpatialCrop(roi_center=at.astype(int), roi_size=[BOX] * 3)(image)
+    return one_by_one(lambda at: SpatialCrop(roi_center=at.astype(int), roi_size=[BOX] * 3)(image))
 
 
 def torch_subpixel_crop(volume: np.ndarray) -> Callable[[np.ndarray], object]:
@@ -196,7 +202,7 @@ def torch_subpixel_crop(volume: np.ndarray) -> Callable[[np.ndarray], object]:
     from torch_subpixel_crop import subpixel_crop_3d
 
     image = torch.from_numpy(np.array(volume))
-    return lambda at: subpixel_crop_3d(image, torch.from_numpy(at[None]).float(), BOX)
+    return one_by_one(lambda at: subpixel_crop_3d(image, torch.from_numpy(at[None]).float(), BOX))
 
 
 def cryocat(volume: np.ndarray) -> Callable[[np.ndarray], object]:
@@ -204,15 +210,26 @@ def cryocat(volume: np.ndarray) -> Callable[[np.ndarray], object]:
     from cryocat.cryomap import extract_subvolume
 
     image = np.array(volume)
-    return lambda at: extract_subvolume(image, at.astype(int), [BOX] * 3)
+    return one_by_one(lambda at: extract_subvolume(image, at.astype(int), [BOX] * 3))
 
 
 def tomotwin(volume: np.ndarray) -> Callable[[np.ndarray], object]:
-    """extract_volume.extract_subvol (whole voxels)."""
-    from tomotwin.modules.common.utils import extract_subvol
+    """ExtractReference.extract_and_save (whole voxels, box 33, writes a file a box)."""
+    import pandas as pd
+    from tomotwin.modules.tools.extract_reference import ExtractReference
 
     image = np.array(volume)
-    return lambda at: extract_subvol(image, *at.astype(int)[::-1], BOX)
+
+    def cut(at: np.ndarray) -> None:
+        table = pd.DataFrame(at.astype(int), columns=["Z", "Y", "X"])
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stderr(nowhere),  # its progress bar
+        ):
+            ExtractReference.extract_and_save(image, table, BOX + 1, folder, "box")
+
+    return cut
 
 
 def memory(folder: Path) -> None:

@@ -139,7 +139,7 @@ class StackWriter:
             Of these values, where they are known already.
         """
         chunk = np.ascontiguousarray(values, dtype=self._dtype.newbyteorder("<"))
-        data = memoryview(chunk.reshape(-1).view(np.uint8))
+        data = chunk.reshape(-1).view(np.uint8).data
         while len(data):
             written = self._file.write(data[: PIECE - self._at % PIECE])
             self._at += written
