@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from cryoal.annotate.classes import Classes, valid_name
 from cryoal.annotate.statements import Statements
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK, UNSURE
+from cryoal.project.classes import Classes, valid_name
 from cryoal.project.project import Project
 
 log = logging.getLogger(__name__)

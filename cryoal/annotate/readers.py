@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoal.annotate.classes import Classes
 from cryoal.annotate.montage import Montage
 from cryoal.annotate.queue import Asked, read_asked
 from cryoal.annotate.views import LOW_PASS, contrast_limits
@@ -20,6 +19,7 @@ from cryoal.core.labels import UNSURE
 from cryoal.data.store import INDEX, Index
 from cryoal.io.mrc import open_stack, open_volume
 from cryoal.io.mrc_header import read_header
+from cryoal.project.classes import Classes
 from cryoal.project.labels import is_project
 from cryoal.project.project import Project
 from cryoal.project.selecting import Queue

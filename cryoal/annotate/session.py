@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryoal.annotate.class_list import ClassList
-from cryoal.annotate.classes import Classes, valid_name
 from cryoal.annotate.course import Course
 from cryoal.annotate.pace import Pace, Progress
 from cryoal.annotate.queue import Guesses, newest_signature, read_asked
@@ -14,6 +13,7 @@ from cryoal.annotate.statements import Statements
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import UNSURE, Label
 from cryoal.project.agreement import Agreement, self_agreement
+from cryoal.project.classes import Classes, valid_name
 from cryoal.project.labels import default_annotator
 from cryoal.project.project import Project
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryoal.annotate.classes import PALETTE, Classes
 from cryoal.annotate.context import contrasts
 from cryoal.annotate.queue import Asked, Guesses, read_asked
 from cryoal.annotate.schedule import Item, schedule
@@ -26,6 +25,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_centre
 from cryoal.core.labels import JUNK, UNSURE
 from cryoal.io.files import replacing
+from cryoal.project.classes import PALETTE, Classes
 from cryoal.project.project import Project
 
 #: How many of the model's guesses are shown when asked.

@@ -1,7 +1,7 @@
 """All that leaves a network: probabilities, embedding, named extras, by particle id."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -50,6 +50,16 @@ class Predictions:
         """Row of each id, -1 where there is no prediction."""
         found = pd.Index(self.ids).get_indexer(pd.Index(np.asarray(ids, dtype=str)))
         return found.astype(np.intp)
+
+    def called(self, today: Callable[[str], str]) -> "Predictions":
+        """Return the predictions under today's names of the classes; those now one are added up."""
+        names = [today(name) for name in self.classes]
+        classes = tuple(dict.fromkeys(names))
+        if classes == self.classes:
+            return self
+        into = np.equal.outer(names, classes).astype(np.float32)
+        together = {name: p @ into for name, p in self.probabilities.items()}
+        return replace(self, classes=classes, probabilities=together)
 
     def select(self, rows: ArrayLike) -> "Predictions":
         """Return the predictions of these rows, in their order."""

@@ -19,6 +19,7 @@ from cryoal.io.predictions import read_predictions
 from cryoal.io.tsv import write_tsv
 from cryoal.io.volumes import is_remote
 from cryoal.project import exporting, extraction, inputs, journal
+from cryoal.project.classes import Classes
 from cryoal.project.labels import ProjectLabels
 from cryoal.project.layout import Layout, RoundLayout
 from cryoal.project.selecting import Queue
@@ -136,10 +137,11 @@ class Project:
 
     @property
     def predictions(self) -> Predictions | None:
-        """Of the newest round that has them."""
+        """Of the newest round that has them, under today's names of the classes."""
         for folder in reversed(self.rounds):
             if folder.predictions.exists():
-                return read_predictions(folder.predictions)[0]
+                found = read_predictions(folder.predictions)[0]
+                return found.called(Classes.read(self.layout.classes).now)
         return None
 
     @property

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cryoal.core.predictions import Predictions
 from cryoal.io.predictions import read_predictions
+from cryoal.project.classes import Classes
 from cryoal.project.selecting import Queue
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Controls:
 def control_accuracy(project: "Project") -> Controls:
     """Compare predictions with the answers to the random controls of the newest rounds."""
     labels = project.labels.current()
+    today = Classes.read(project.layout.classes).now
     answered = correct = 0
     with_queue = [r for r in project.layout.existing_rounds() if r.queries.exists()]
     for here in with_queue[-RECENT:]:
@@ -70,7 +72,7 @@ def control_accuracy(project: "Project") -> Controls:
         for name, guess in zip(rows["cryoalId"], rows["cryoalPrediction"], strict=True):
             if guess != "none" and name in labels:
                 answered += 1
-                correct += labels[name] == guess
+                correct += labels[name] == today(guess)
     return Controls(answered, correct)
 
 
@@ -94,7 +96,8 @@ def _share(words: NDArray[np.str_], name: str) -> float:
 def agreement(project: "Project") -> list[float]:
     """Kappa of each pair of consecutive rounds, oldest first."""
     paths = [r.predictions for r in project.rounds if r.predictions.exists()]
-    predictions = [read_predictions(path)[0] for path in paths[-RECENT - 1 :]]
+    today = Classes.read(project.layout.classes).now
+    predictions = [read_predictions(path)[0].called(today) for path in paths[-RECENT - 1 :]]
     return [kappa(a, b) for a, b in itertools.pairwise(predictions)]
 
 

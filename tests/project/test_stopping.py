@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryoal.core.predictions import Predictions
+from cryoal.project.classes import Classes
 from cryoal.project.project import Project
 from cryoal.project.selecting import Queue
 from cryoal.project.status import status
@@ -63,6 +64,15 @@ def test_kappa_looks_at_particles_that_both_know() -> None:
     assert np.isnan(kappa(model("ab", "ab", "12"), model("ab", "ab", "34")))
 
 
+def test_classes_that_became_one_are_one_prediction() -> None:
+    before = model("abc", "abc")
+    assert before.called(str.upper).classes == ("A", "B", "C")
+    merged = before.called(lambda name: "a" if name == "b" else name)
+    assert merged.classes == ("a", "c")
+    np.testing.assert_allclose(merged.teacher[:, 0], before.teacher[:, :2].sum(1))
+    np.testing.assert_allclose(merged.teacher.sum(1), 1, rtol=1e-6)
+
+
 def queue(ids: list[str], guesses: list[str], control: str = "1") -> Queue:
     table = pd.DataFrame(
         {
@@ -86,3 +96,13 @@ def test_only_answered_controls_that_were_predicted_count(project: Path) -> None
     facts = status(opened)
     assert facts["controls"]["accuracy"] == pytest.approx(2 / 3)
     assert json.loads(json.dumps(facts)) == facts
+
+
+def test_a_right_control_stays_right_when_its_class_is_renamed(project: Path) -> None:
+    opened = Project.open(project)
+    queue(["TS_001/1", "TS_001/2"], ["apo", "apo"]).write(opened.layout.round(0).queries)
+    opened.labels.add({"TS_001/1": "apoferritin", "TS_001/2": "junk"}, "kim")
+    assert control_accuracy(opened) == Controls(answered=2, correct=0)
+    renamed = Classes(("apo",)).with_renamed("apo", "apoferritin")
+    renamed.write(opened.layout.classes)
+    assert control_accuracy(opened) == Controls(answered=2, correct=1)

@@ -22,9 +22,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from cryoal.annotate.classes import Classes
 from cryoal.annotate.looking import Look
 from cryoal.core.labels import JUNK
+from cryoal.project.classes import Classes
 
 BAR_COLOUR, GROUND_COLOUR = "#56B4E9", "#3A4048"
 
