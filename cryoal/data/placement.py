@@ -141,7 +141,10 @@ def placements(
 
 
 def settle_contrast(verdicts: dict[str, tuple[Placement, int]]) -> dict[str, str]:
-    """Contrast of every tomogram from its mean box; one with few picks follows the others.
+    """Contrast of every tomogram from its mean box.
+
+    One whose mean box is too faint to tell follows the others where these agree. Where none tells
+    by itself, all tell together: their evidence is added up.
 
     Parameters
     ----------
@@ -150,24 +153,31 @@ def settle_contrast(verdicts: dict[str, tuple[Placement, int]]) -> dict[str, str
     Raises
     ------
     CryoalError
-        A tomogram with enough picks shows neither dark nor bright protein.
+        A tomogram shows neither dark nor bright protein and has no others to follow, or the picks
+        look misplaced.
     """
-    decided = {name: p.contrast for name, (p, _) in verdicts.items() if p.contrast}
-    agreed = set(decided.values())
-    settled: dict[str, str] = {}
+    settled = {name: p.contrast for name, (p, _) in verdicts.items() if p.contrast}
+    agreed = set(settled.values()) or _together([p for p, _ in verdicts.values()])
     for name, (placement, picks) in verdicts.items():
-        if name in decided:
-            settled[name] = str(decided[name])
-        elif picks < FEW and len(agreed) == 1:
-            settled[name] = str(next(iter(agreed)))
-        else:
-            cause = f"; {placement.problem}" if placement.problem else ""
-            raise CryoalError(
-                f"{name}: the mean box of {picks} picks shows neither dark nor bright protein "
-                f"(z = {placement.given.z:+.1f}, {UNDECIDED:g} needed){cause}. If the picks are "
-                "right, say --contrast dark (RELION, IMOD) or --contrast bright (Warp)"
-            )
+        if name in settled:
+            continue
+        misplaced = placement.problem and picks >= FEW
+        if len(agreed) == 1 and not misplaced:
+            settled[name] = next(iter(agreed))
+            continue
+        cause = f"; {placement.problem}" if placement.problem else ""
+        raise CryoalError(
+            f"{name}: the mean box of {picks} picks shows neither dark nor bright protein "
+            f"(z = {placement.given.z:+.1f}, {UNDECIDED:g} needed){cause}. If the picks are "
+            "right, say --contrast dark (RELION, IMOD) or --contrast bright (Warp)"
+        )
     return settled
+
+
+def _together(placements: list[Placement]) -> set[str]:
+    """Contrast that tomograms show together of which none shows it alone (Stouffer's sum)."""
+    z = sum(p.given.z for p in placements) / np.sqrt(max(1, len(placements)))
+    return {"dark" if z < 0 else "bright"} if abs(z) >= UNDECIDED else set()
 
 
 def binned(volume: NDArray[np.generic], step: int) -> NDArray[np.float32]:

@@ -149,4 +149,10 @@ def _contrasts(tasks: list[Task], placements: dict[str, Placement], wanted: str)
     for name, contrast in settled.items():
         z = placements[name].given.z
         log.info("%s: protein is %s (mean box at %+.1f standard errors)", name, contrast, z)
+        if placements[name].contrast is None:
+            log.warning(
+                "%s: the mean box is too faint to tell the contrast (z = %+.1f); taken as %s like "
+                "the others",
+                *(name, z, contrast),
+            )
     return settled

@@ -76,9 +76,27 @@ def test_a_tomogram_with_few_picks_follows_the_others():
     assert settle_contrast(verdicts) == {"a": "dark", "b": "dark"}
 
 
-def test_an_undecided_tomogram_stops_and_asks():
+def test_a_tomogram_too_faint_to_tell_follows_the_others_where_they_agree():
+    faint = {"a": (verdict(-9.0), 200), "b": (verdict(0.4), 200)}
+    assert settle_contrast(faint) == {"a": "dark", "b": "dark"}
     with pytest.raises(CryoalError, match=r"b: .* say --contrast dark"):
-        settle_contrast({"a": (verdict(-9.0), 200), "b": (verdict(0.4), 200)})
+        settle_contrast({**faint, "c": (verdict(9.0), 200)})
+
+
+def test_tomograms_that_are_each_too_faint_tell_together():
+    faint = {name: (verdict(-2.0), 200) for name in "abcd"}
+    assert set(settle_contrast(faint).values()) == {"dark"}
+
+
+def test_tomograms_that_tell_nothing_stop_and_ask():
+    with pytest.raises(CryoalError, match=r"a: .* say --contrast dark"):
+        settle_contrast({"a": (verdict(1.0), 200), "b": (verdict(-1.0), 200)})
+
+
+def test_picks_that_look_misplaced_stop_and_ask():
+    lost = Placement(*(Reading("as given", 0.4, 99),) * 2, np.zeros(3), "axes may be swapped")
+    with pytest.raises(CryoalError, match="axes may be swapped"):
+        settle_contrast({"a": (verdict(-9.0), 200), "b": (lost, 200)})
 
 
 def test_mixed_projects_are_allowed():
