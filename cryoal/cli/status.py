@@ -30,7 +30,7 @@ def status(project: Path, as_json: bool) -> None:
     if controls["answered"]:
         low, high = controls["interval"]
         click.echo(
-            f"Accuracy on {controls['answered']} random controls: {controls['accuracy']:.0%} "
+            f"Accuracy on random controls ({controls['answered']}): {controls['accuracy']:.0%} "
             f"(95 % interval {low:.0%} to {high:.0%})"
         )
     if facts["self_agreement"]["repeated"]:

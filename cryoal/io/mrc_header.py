@@ -92,10 +92,11 @@ def read_header(path: str | Path) -> MrcHeader:
     ):
         remarks.append("the header's origin is not 0 and is ignored, as in RELION and Warp")
     sizes = _voxel_sizes(header)
+    stated = sizes[:2][sizes[:2] > 0]
     return MrcHeader(
         shape,
         dtype,
-        round(float(np.mean(sizes[:2])), 5),  # stored as float32
+        round(float(stated.mean()), 5) if len(stated) else 0.0,  # stored as float32
         bool(np.ptp(sizes) <= 0.01 * np.mean(sizes)),
         _volumes(header),
         tuple(remarks),

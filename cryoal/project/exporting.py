@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from cryoal.core.errors import CryoalError
@@ -36,12 +36,6 @@ class Classified:
     confidence: NDArray[np.float64]
     uncertainty: NDArray[np.float64]
     status: NDArray[np.str_]
-
-    def counts(self) -> dict[str, int]:
-        """Particles of each class, without duplicates."""
-        counted = np.isin(self.status, ["labelled", "predicted"])
-        names, numbers = np.unique(self.label[counted], return_counts=True)
-        return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
 
 
 def classify(
@@ -104,6 +98,13 @@ def class_numbers(classified: Classified) -> dict[str, int]:
     """Number of each class from 1, junk last; 0 is no class."""
     names = sorted(set(classified.label) - {NOTHING}, key=lambda name: (name == JUNK, name))
     return {name: number for number, name in enumerate(names, 1)}
+
+
+def counts(label: ArrayLike, status: ArrayLike) -> dict[str, int]:
+    """Particles of each class, without duplicates: labels and states, (N,) each."""
+    counted = np.isin(np.asarray(status, dtype=str), ["labelled", "predicted"])
+    names, numbers = np.unique(np.asarray(label, dtype=str)[counted], return_counts=True)
+    return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
 
 
 def exported(

@@ -41,7 +41,7 @@ class Exported:
     path, legend : Path
         The particle file, and the table of class numbers and names.
     rows : int
-    counts : {class: particles}, duplicates not counted
+    counts : {class: particles} of these rows, duplicates not counted
     """
 
     path: Path
@@ -222,7 +222,7 @@ class Project:
         path = output or self.layout.export / f"particles{suffix_of(particles, dialect)}"
         io.write_particles(particles, path, self.tomograms, dialect)
         legend = path.with_name(f"{path.stem}_classes.tsv")
-        counts = classified.counts()
+        counts = exporting.counts(particles.table["cryoalLabel"], particles.table["cryoalStatus"])
         rows = [(number, name, counts.get(name, 0)) for name, number in numbers.items()]
         columns = ["rlnClassNumber", "label", "particles"]
         write_tsv(legend, pd.DataFrame(rows, columns=columns, dtype=str))

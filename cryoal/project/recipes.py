@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cryoal.core.errors import CryoalError
-from cryoal.project.settings import TrainSettings
+from cryoal.project.settings import TrainSettings, complaint
 
 #: What each recipe changes of the project's ``[train]``.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
@@ -58,11 +58,7 @@ def recipe(name: str, base: TrainSettings) -> TrainSettings:
     try:
         return TrainSettings(**{**base.model_dump(), **changes})
     except ValidationError as problem:
-        first = problem.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise CryoalError(
-            f"{name}: {key} = {first['input']!r}: {first['msg']}; correct it or delete the line"
-        ) from problem
+        raise CryoalError(f"{name}: {complaint(problem, TrainSettings)}") from problem
 
 
 def _read(path: Path) -> Mapping[str, Any]:

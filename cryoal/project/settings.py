@@ -1,9 +1,10 @@
 """What a project is set to: ``cryoal.toml``, read and explained, written once."""
 
+import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -153,11 +154,23 @@ def read_settings(path: Path) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CryoalError(
-            f"{path}: {where} = {first['input']!r}: {first['msg']}; correct it or delete the line"
-        ) from problem
+        raise CryoalError(f"{path}: {complaint(problem, Settings)}") from problem
+
+
+def complaint(problem: ValidationError, model: type[BaseModel]) -> str:
+    """Say what is wrong with the first wrong setting, and which name was perhaps meant."""
+    first = problem.errors()[0]
+    *sections, name = (str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        where = ".".join((*sections, name))
+        return f"{where} = {first['input']!r}: {first['msg']}; correct it or delete the line"
+    for section in sections:
+        model = cast("type[BaseModel]", model.model_fields[section].annotation)
+    known = list(model.model_fields)
+    guess = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {guess[0]!r}?" if guess else f"there are {', '.join(known)}."
+    place = f"[{'.'.join(sections)}] has" if sections else "there is"
+    return f"{place} no setting {name!r}; {hint} Correct it or delete the line"
 
 
 def write_template(

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cryoal.project.agreement import facts as self_agreement
+from cryoal.project.exporting import counts
 from cryoal.project.stopping import advice, agreement, control_accuracy
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def status(project: "Project") -> dict[str, Any]:
     told = current.keys() | labels.unsure()
     controls = control_accuracy(project)
     low, high = controls.interval
-    predictions = project.predictions
+    classified = None if project.predictions is None else project.classify()
     return {
         "project": str(project.layout.root),
         "particles": len(project.particles),
@@ -50,6 +51,6 @@ def status(project: "Project") -> dict[str, Any]:
         },
         "agreement": agreement(project),
         "self_agreement": self_agreement(labels.book()),
-        "predicted": None if predictions is None else project.classify().counts(),
+        "predicted": None if classified is None else counts(classified.label, classified.status),
         "next": advice(project),
     }

@@ -395,7 +395,7 @@ CASES: list[tuple[Case, tuple[str, ...]]] = [
     (into_a_file, ("new", "is a file")),
     (newer_format, ("cryoal.toml", "format 2", "newer cryoal")),
     (broken_toml, ("cryoal.toml", "TOML", "line")),
-    (unknown_setting, ("cryoal.toml", "select.batchsize")),
+    (unknown_setting, ("cryoal.toml", "[select]", "'batchsize'; did you mean 'batch'?")),
     (impossible_setting, ("cryoal.toml", "select.controls", "10")),
     (unknown_acquisition, ("discrepency", "did you mean 'discrepancy'?")),
     (acquisition_that_cannot_be_imported, ("mylab.scores:vote", "cannot be imported")),

@@ -79,6 +79,7 @@ READ = {
     "a cell that is no number": (
         mrc(FLOATS, 2, cell=(NOT_A_NUMBER,) * 3), FLOATS, None, "--voxel-size"),
     "a cell below zero": (mrc(FLOATS, 2, cell=(-280, -320, -200)), FLOATS, None, "--voxel-size"),
+    "a cell along x alone": (mrc(FLOATS, 2, cell=(280, 0, 0)), FLOATS, 10, "not cubes"),
     "rounded cell": (mrc(FLOATS, 2, cell=(280.003, 320, 200.001)), FLOATS, 10, ""),
     "voxels that are no cubes": (mrc(FLOATS, 2, cell=(280, 320, 400)), FLOATS, 10, "not cubes"),
     "axes in another order": (mrc(FLOATS, 2, axes=(3, 2, 1)), FLOATS, 10, "not in the order"),

@@ -12,7 +12,14 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star
-from cryoal.project.exporting import Classified, class_numbers, classify, duplicates, exported
+from cryoal.project.exporting import (
+    Classified,
+    class_numbers,
+    classify,
+    counts,
+    duplicates,
+    exported,
+)
 from cryoal.project.project import Project
 
 #: In a row, 100 A apart; the last alone in another tomogram, at the place of the first.
@@ -105,6 +112,7 @@ def test_a_filter_leaves_rows_of_that_class_and_confidence(particles: ParticleSe
     found = known(particles, min_distance=120.0)
     of_class, _ = exported(particles, found, only_class="ribosome")
     assert of_class.id.tolist() == list("ade")
+    assert counts(of_class.table["cryoalLabel"], of_class.table["cryoalStatus"]) == {"ribosome": 3}
     certain, _ = exported(particles, found, min_confidence=0.65)
     assert certain.id.tolist() == list("ace")
     with pytest.raises(CryoalError, match="no particle is of class 'virus'; there are: ribosome"):
