@@ -8,16 +8,15 @@ import numba
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: What of IEEE arithmetic may be rearranged: order and fusing of sums, so that they run in vectors.
-#: NaN stays NaN, since boxes say with it what was not measured.
-REARRANGED = {"reassoc", "contract", "arcp", "nsz"}
-
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function when it is first called; the machine code is kept for other processes.
 
     It lies beside the source, or in the user's cache folder. Where neither can be written, every
     process compiles for itself, which takes seconds.
+
+    Arithmetic stays as it is written (no ``fastmath``): what the compiler may rearrange came out
+    differently from one compilation to the next, and the same picks must give the same bytes.
     """
     try:
         return _compiled(function, keep=True)
@@ -26,6 +25,6 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compiled(function: Callable[P, R], *, keep: bool) -> Callable[P, R]:
-    make = numba.njit(cache=keep, fastmath=REARRANGED, nogil=True, error_model="numpy")
+    make = numba.njit(cache=keep, nogil=True, error_model="numpy")
     made: Callable[P, R] = make(function)
     return made

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.data.compiling import compiled
+from cryoal.data.lanes import LANES
 
 Floats = NDArray[np.float32]
 
@@ -94,23 +95,27 @@ def _rescale(
     for i in range(len(look)):
         look[i] = 0
     lowest, highest = np.int32(_ABSOLUTE), np.int32(-_ABSOLUTE)
+    sums = np.zeros((4, LANES), np.float32)
     for begin in range(0, len(flat), _AT_ONCE):
         some = flat[begin : begin + _AT_ONCE]
-        before = squares_before = total = squares = np.float32(0)
-        for i in range(len(some)):
-            value = some[i] - middle
-            before += value
-            squares_before += value * value
-            value *= factor
-            value = clip if value > clip else value
-            value = -clip if value < -clip else value
-            total += value
-            squares += value * value
-            some[i] = value
-        look[0] += before
-        look[1] += squares_before
-        look[5] += total
-        look[6] += squares
+        sums[:] = 0
+        for start in range(0, len(some), LANES):
+            part = some[start : start + LANES]
+            for i in range(len(part)):
+                value = part[i] - middle
+                sums[0, i] += value
+                sums[1, i] += value * value
+                value *= factor
+                value = clip if value > clip else value
+                value = -clip if value < -clip else value
+                sums[2, i] += value
+                sums[3, i] += value * value
+                part[i] = value
+        for i in range(LANES):
+            look[0] += sums[0, i]
+            look[1] += sums[1, i]
+            look[5] += sums[2, i]
+            look[6] += sums[3, i]
         bits = some.view(np.int32)
         for i in range(len(bits)):
             key = _in_order(bits[i])
@@ -229,13 +234,19 @@ def location_and_scale(values: Floats) -> tuple[np.float32, np.float32]:
     if spread == 0:  # coarse integers: more than half the background has one value
         spread = _deviation(values)
     inverse = np.float32(1) / (spread if spread != 0 else np.float32(1))
-    total = squares = np.float32(0)
-    for i in range(n):
-        cut = (values[i] - middle) * inverse
-        cut = _HUBER if cut > _HUBER else cut
-        cut = -_HUBER if cut < -_HUBER else cut
-        total += cut
-        squares += cut * cut
+    sums = np.zeros((2, LANES), np.float32)
+    for start in range(0, n, LANES):
+        part = values[start : start + LANES]
+        for i in range(len(part)):
+            cut = (part[i] - middle) * inverse
+            cut = _HUBER if cut > _HUBER else cut
+            cut = -_HUBER if cut < -_HUBER else cut
+            sums[0, i] += cut
+            sums[1, i] += cut * cut
+    total = squares = 0.0
+    for i in range(LANES):
+        total += sums[0, i]
+        squares += sums[1, i]
     return (
         np.float32(middle + spread * np.float32(total / (n * _WITHIN))),
         np.float32(spread * (squares / (n * _SQUARE)) ** _POWER),

@@ -1,7 +1,6 @@
 """Atomic models become densities of the right size and place, whatever format they come in."""
 
 import gzip
-import shutil
 import sys
 
 import numpy as np
@@ -133,7 +132,7 @@ def test_every_format_packed_or_not_gives_the_same_density(tmp_path, rng):
         pdbx.set_structure(file, array)
         file.write(str(tmp_path / name))
     with gzip.open(tmp_path / "d.pdb.gz", "wb") as packed:
-        shutil.copyfileobj((tmp_path / "a.pdb").open("rb"), packed)
+        packed.write((tmp_path / "a.pdb").read_bytes())
     first, *others = load_templates(tmp_path, 8.0)
     assert [d.name for d in others] == ["b", "c", "d"]
     for other in others:
