@@ -5,8 +5,11 @@ import io
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,16 +63,41 @@ def cryoal(*arguments: object) -> Outcome:
     return Outcome(int(code or 0), stdout.getvalue(), stderr.getvalue())
 
 
-def cryoal_process(*arguments: object, **options: object) -> subprocess.Popen[str]:
+def cryoal_process(
+    *arguments: object, environment: Mapping[str, str] | None = None, **options: object
+) -> subprocess.Popen[str]:
     """Start the command line as a process of its own, with one thread."""
     return subprocess.Popen(
         [sys.executable, "-m", "cryoal", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
         **options,  # type: ignore[call-overload]
     )
+
+
+#: Python tells a program of the files that it opens, makes and renames (its "audit events"):
+#: imported by the command and its workers as they start, this lets a power cut come between two
+#: of them, at the same place on every machine.
+POWER_CUT = """
+import os, pathlib, signal, sys
+def cut(event, arguments):
+    if event in ("open", "os.mkdir", "os.rename"):
+        if any(pathlib.Path(os.environ["CUT_IN"]).glob(os.environ["CUT_AFTER"])):
+            os.killpg(0, signal.SIGKILL)
+sys.addaudithook(cut)
+"""
+
+
+def cut_after(folder: Path, pattern: str, *arguments: object) -> None:
+    """Run a command until its next step with a file after such a file is there: a power cut."""
+    with tempfile.TemporaryDirectory() as start:
+        (Path(start) / "sitecustomize.py").write_text(POWER_CUT)
+        cut = {"PYTHONPATH": start, "CUT_IN": str(folder), "CUT_AFTER": pattern}
+        process = cryoal_process(*arguments, environment=cut, start_new_session=True)
+        process.communicate(timeout=200)
+    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
 
 
 #: Voxels of 20 A keep boxes at 18 voxels, the smallest there are.

@@ -1,13 +1,10 @@
 """``cryoal benchmark`` as scripts rely on it: the tables, and going on after a kill."""
 
-import os
-import signal
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import cryoal, cryoal_process
+from conftest import cryoal, cut_after
 
 from cryoal.simulate.write import SimulationResult
 
@@ -35,13 +32,9 @@ def test_a_killed_benchmark_goes_on_to_the_very_same_tables(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     outcome = cryoal(*arguments(extracted, simulated.truth, whole))
     assert outcome.code == 0, outcome.stderr
-    process = cryoal_process(*arguments(extracted, simulated.truth, killed), start_new_session=True)
-    until = time.monotonic() + 100
-    while not list(killed.glob("chains/discrepancy-project-0.tsv")) and time.monotonic() < until:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert list(killed.glob("chains/*.tsv"))
+    chain = "chains/discrepancy-project-0.tsv"
+    cut_after(killed, chain, *arguments(extracted, simulated.truth, killed))
+    assert (killed / chain).is_file()
     assert not (killed / "results.tsv").exists()
     outcome = cryoal(*arguments(extracted, simulated.truth, killed))
     assert outcome.code == 0, outcome.stderr
