@@ -2,7 +2,8 @@
 
 python benchmarks/label_pictures.py PROJECT TRUTH docs/images
 
-PROJECT has a queue and a model, and is copied first; TRUTH is the truth.tsv of its simulation.
+PROJECT has a model and a queue of at least 40, and is copied first; TRUTH is the truth.tsv of its
+simulation.
 Without a display: xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/...
 """
 
@@ -42,6 +43,8 @@ def main(project: Path, truth: Path, folder: Path) -> None:
     viewer.window.resize(1400, 800)
     viewer.window.show()
     panel = dock(viewer, project, "kim")
+    if panel.session.remaining < ANSWERED + 10:
+        sys.exit(f"{project}: the queue is too short for the picture: run cryoal select -n 40")
     canvas = viewer.window._qt_viewer.canvas.native
     spin(1)
     for _ in range(ANSWERED):
@@ -51,7 +54,9 @@ def main(project: Path, truth: Path, folder: Path) -> None:
         number = 0 if word == "junk" else panel.session.classes.names.index(word) + 1
         QTest.keyClick(canvas, Qt.Key(int(Qt.Key.Key_0.value) + number))
         spin(PAUSE)
-    while labels.get(panel.session.current, "junk") == "junk":
+    for particle in panel.session.upcoming:
+        if labels.get(particle, "junk") != "junk":
+            break
         QTest.keyClick(canvas, Qt.Key.Key_N)
     QTest.keyClick(canvas, Qt.Key.Key_M)
     take(viewer, folder / "label-window.png")
