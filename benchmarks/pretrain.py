@@ -1,11 +1,12 @@
-"""Make the weights that rounds start from: cryoal/models/weights/shape.safetensors.
+"""Make the weights that rounds start from, and the first shapes of their averages.
 
     python benchmarks/pretrain.py --out cryoal/models/weights --templates TEMPLATES
 
 simulates crowded tomograms of made-up complexes, and of the density maps of a folder where one is
 given, describes every pick by its invariants, trains a network to name them and writes its
 weights in half precision, with a JSON file beside them that states how. ``--lessons FILE`` keeps
-the invariants (.npz) and takes them up again.
+the invariants (.npz) and takes them up again. ``--shapes-only`` makes first_shapes.safetensors
+alone, in seconds.
 """
 
 import argparse
@@ -17,7 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from safetensors.torch import save as to_bytes
 
+from cryoal.learn.first_shapes import make_first_shapes
 from cryoal.learn.lessons import MADE_UP, Lessons, make_lessons, with_templates
 from cryoal.learn.pretrain import Course, pretrain
 from cryoal.models.pretrained import save_weights
@@ -38,7 +41,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the scenes and the course")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--lessons", type=Path, help="keep the invariants here, or take them")
+    parser.add_argument("--shapes-only", action="store_true", help="train nothing")
     options = parser.parse_args()
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    shapes = {"shapes": make_first_shapes().half()}
+    (options.out / "first_shapes.safetensors").write_bytes(to_bytes(shapes))
+    if options.shapes_only:
+        return
 
     families = MADE_UP
     if options.templates is not None:
@@ -88,7 +98,6 @@ def main() -> None:
         "seconds_training": round(outcome.seconds),
         "workers": options.workers,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "shape.safetensors"
     save_weights(outcome.network, path)
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""The invariants of every particle, computed once and kept beside the subtomograms."""
+"""The description of every particle, computed once and kept beside the subtomograms."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +13,14 @@ from safetensors.numpy import save as to_bytes
 from cryoal.data.augment import central
 from cryoal.io.files import replacing
 from cryoal.learn.device import one_thread, resolve_device
+from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.invariants import SIZE, Invariants
 
 #: Boxes described at once: their spectra fit in a processor's cache.
 BATCH = 32
 
 #: Changes whenever ``models.invariants`` answers something else, so that no file outlives it.
-EDITION = "2"
+EDITION = "3"
 
 
 def describe(
@@ -29,7 +30,7 @@ def describe(
     device: str = "auto",
     progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Invariants of boxes.
+    """Invariants of boxes, and behind them their coefficients.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def describe(
 
     Returns
     -------
-    (N, SIZE) float32
+    (N, SIZE + COEFFICIENTS) float32
         See ``models.invariants``.
     """
     where = resolve_device(device)
@@ -50,7 +51,7 @@ def describe(
     @torch.no_grad()
     def of(boxes: NDArray[np.floating]) -> NDArray[np.float32]:
         here = torch.as_tensor(np.asarray(boxes)).to(where)
-        values: NDArray[np.float32] = invariants(central(here, box)).cpu().numpy()
+        values: NDArray[np.float32] = invariants.describe(central(here, box)).cpu().numpy()
         return values
 
     # The steps of one batch are too short to be shared: two cores took as long together as one
@@ -65,24 +66,24 @@ def describe(
                 done += len(values)
                 if progress is not None:
                     progress(done)
-    return np.concatenate(parts) if parts else np.zeros((0, SIZE), dtype=np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, SIZE + COEFFICIENTS), dtype=np.float32)
 
 
-def read_invariants(path: Path, made_from: str) -> NDArray[np.float32] | None:
-    """What ``write_invariants`` kept of these very boxes; None where there is no such file."""
+def read_descriptions(path: Path, made_from: str) -> NDArray[np.float32] | None:
+    """What ``write_descriptions`` kept of these very boxes; None where there is no such file."""
     if not path.exists():
         return None
     try:
         with safe_open(path, framework="numpy") as file:
             if (file.metadata() or {}).get("made_from") != f"{EDITION} {made_from}":
                 return None
-            points: NDArray[np.float32] = file.get_tensor("invariants")
+            points: NDArray[np.float32] = file.get_tensor("descriptions")
     except (SafetensorError, OSError):
         return None  # it is made again
     return points
 
 
-def write_invariants(path: Path, points: NDArray[np.float32], made_from: str) -> None:
-    """Keep invariants (N, SIZE) with the digest of the boxes they were made from."""
+def write_descriptions(path: Path, points: NDArray[np.float32], made_from: str) -> None:
+    """Keep descriptions with the digest of the boxes they were made from."""
     with replacing(path, "wb") as file:
-        file.write(to_bytes({"invariants": points}, {"made_from": f"{EDITION} {made_from}"}))
+        file.write(to_bytes({"descriptions": points}, {"made_from": f"{EDITION} {made_from}"}))

@@ -33,12 +33,15 @@ class Settled:
     bias : (C,) float32
     accuracy, log_loss : float
         Cross-validated over ``FOLDS`` parts of the labels; nan where there are too few.
+    aside : (n, C)
+        Logits of the labelled particles when their labels were set aside; nan likewise.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     accuracy: float
     log_loss: float
+    aside: NDArray[np.float64]
 
     @property
     def facts(self) -> dict[str, float]:
@@ -101,6 +104,7 @@ def settle(
         (bias / temperature).astype(np.float32),
         right,
         log_loss,
+        logits / temperature,
     )
 
 

@@ -16,6 +16,7 @@ from cryoal.core.geometry import frequencies
 from cryoal.data.crop import Cropper
 from cryoal.data.normalise import Shells, normalise
 from cryoal.learn.describe import describe
+from cryoal.models.invariants import SIZE
 from cryoal.simulate.ctf import CTF_STATES, Ctf
 from cryoal.simulate.density import Density, load_templates
 from cryoal.simulate.junk import KINDS
@@ -300,4 +301,4 @@ def _look_at(
     shells = Shells(stored, box / 3 * float(rng.uniform(0.85, 1.15)))
     kept = np.flatnonzero(cropper.inside(picks) > 0.9)
     boxes = np.stack([normalise(cropper(picks[row]), shells).box for row in kept])
-    return describe([boxes], box, device="cpu"), names[kept]
+    return describe([boxes], box, device="cpu")[:, :SIZE], names[kept]

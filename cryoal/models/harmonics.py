@@ -12,6 +12,11 @@ FIRST, SHELL = 1.5, 2.0
 SHELLS = 11
 #: The highest degree; a shell holds no more detail than twice its radius.
 DEGREES = 6
+#: The degree of each order, one after the other: 1 of degree 0, 3 of degree 1, ...
+DEGREE = np.repeat(np.arange(DEGREES + 1), 2 * np.arange(DEGREES + 1) + 1)
+ORDERS = len(DEGREE)
+#: Of a particle: every order on every shell.
+COEFFICIENTS = SHELLS * ORDERS
 #: Each shell is compared with itself and with this many beyond it.
 BEYOND = 2
 #: Voxels along (z, y, x): the spectra are averaged over these places of the centre, since picks
@@ -19,6 +24,8 @@ BEYOND = 2
 CENTRES = ((0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
 
 _RADII = FIRST + SHELL * np.arange(SHELLS)
+#: Which orders a shell is large enough for: (SHELLS, ORDERS).
+RESOLVED = 2 * _RADII[:, None] >= DEGREE
 #: Where a pair of shells has a degree: (BEYOND + 1, SHELLS, DEGREES + 1).
 _KEPT = np.zeros((BEYOND + 1, SHELLS, DEGREES + 1), dtype=bool)
 for _d in range(BEYOND + 1):
@@ -48,13 +55,12 @@ class Harmonics(nn.Module):
 
     def __init__(self, box: int) -> None:
         super().__init__()
-        held = _RADII[box // 2 - SHELL / 2 > _RADII]
-        degree = np.repeat(np.arange(DEGREES + 1), 2 * np.arange(DEGREES + 1) + 1)
-        for number, (voxels, values) in enumerate(_shells(box, held)):
+        shells = shells_of(box)
+        for number, (voxels, values) in enumerate(shells):
             self.register_buffer(f"voxels{number}", torch.from_numpy(voxels), persistent=False)
             self.register_buffer(f"values{number}", torch.from_numpy(values), persistent=False)
-        self.n_shells = len(held)
-        orders = nn.functional.one_hot(torch.from_numpy(degree)).float()
+        self.n_shells = len(shells)
+        orders = nn.functional.one_hot(torch.from_numpy(DEGREE)).float()
         self.register_buffer("orders", orders / orders.sum(0), persistent=False)
         kept = torch.from_numpy(np.flatnonzero(_KEPT))
         self.register_buffer("kept", kept, persistent=False)
@@ -64,38 +70,58 @@ class Harmonics(nn.Module):
         """(B, box, box, box) -> (B, SIZE) float32."""
         return torch.stack([self._spectra(torch.roll(x, c, (1, 2, 3))) for c in CENTRES]).mean(0)
 
-    def _spectra(self, x: Tensor) -> Tensor:
+    @torch.no_grad()
+    def coefficients(self, x: Tensor) -> Tensor:
+        """The expansion itself, which turns with the particle: (B, SHELLS, ORDERS) float32.
+
+        Parameters
+        ----------
+        x : (B, box, box, box)
+        """
         flat = x.flatten(1).T.contiguous()  # voxels of a shell are gathered as whole rows
         shells = [
             (self.get_buffer(f"values{k}") @ flat[self.get_buffer(f"voxels{k}")]).T
             for k in range(self.n_shells)
         ]
-        # (B, shells, orders of all degrees), with zeros for the shells that are not held
-        a = nn.functional.pad(torch.stack(shells, dim=1), (0, 0, 0, SHELLS + BEYOND - len(shells)))
+        return nn.functional.pad(torch.stack(shells, dim=1), (0, 0, 0, SHELLS - len(shells)))
+
+    def _spectra(self, x: Tensor) -> Tensor:
+        a = nn.functional.pad(self.coefficients(x), (0, 0, 0, BEYOND))
         products = [a[:, :SHELLS] * a[:, d : SHELLS + d] for d in range(BEYOND + 1)]
         spectra = (torch.stack(products, dim=1) @ self.orders).flatten(1)[:, self.kept]
         return spectra.sign() * spectra.abs().sqrt()
 
 
-def _shells(
-    box: int, radii: NDArray[np.floating]
-) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Of each shell the voxels, and the real spherical harmonics there: (V,) and (orders, V)."""
+def real_harmonics(directions: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Real spherical harmonics of mean square 1 in these directions (N, xyz): (N, ORDERS)."""
+    x, y, z = (directions / np.linalg.norm(directions, axis=1, keepdims=True)).T
+    return np.stack(_orders(np.arccos(np.clip(z, -1, 1)), np.arctan2(y, x)), axis=1)
+
+
+def shells_of(box: int) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Of each shell that a box holds the voxels, and the harmonics there: (V,), (ORDERS, V)."""
     axis = np.arange(box) - box // 2
     z, y, x = (a.ravel() for a in np.meshgrid(axis, axis, axis, indexing="ij"))
     r = np.sqrt(z**2 + y**2 + x**2)
     polar = np.arccos(np.divide(z, r, out=np.ones_like(r), where=r > 0))
     azimuth = np.arctan2(y, x)
     shells = []
-    for radius in radii:
+    for radius in _RADII[box // 2 - SHELL / 2 > _RADII]:
         weight = 1 - np.abs(r - radius) / SHELL
         voxels = np.flatnonzero(weight > 0)
         weight = weight[voxels] / np.sqrt((weight[voxels] ** 2).sum())
-        columns = []
-        for degree in range(DEGREES + 1):
-            for order in range(-degree, degree + 1):
-                value = sph_harm_y(degree, abs(order), polar[voxels], azimuth[voxels])
-                part = value.imag if order < 0 else value.real
-                columns.append(weight * part * np.sqrt(4 * np.pi * (1 if order == 0 else 2)))
-        shells.append((voxels, np.stack(columns).astype(np.float32)))
+        values = weight * np.stack(_orders(polar[voxels], azimuth[voxels]))
+        shells.append((voxels, values.astype(np.float32)))
     return shells
+
+
+def _orders(
+    polar: NDArray[np.floating], azimuth: NDArray[np.floating]
+) -> list[NDArray[np.float64]]:
+    found = []
+    for degree in range(DEGREES + 1):
+        for order in range(-degree, degree + 1):
+            value = sph_harm_y(degree, abs(order), polar, azimuth)
+            part = value.imag if order < 0 else value.real
+            found.append(part * np.sqrt(4 * np.pi * (1 if order == 0 else 2)))
+    return found

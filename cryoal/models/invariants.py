@@ -30,6 +30,11 @@ QUANTILES = (0.5, 0.75, 0.9, 0.97)
 SIZE = Harmonics.SIZE + 2 * SHELLS + RINGS + len(QUANTILES) + 3
 
 
+def described_side(box: int) -> int:
+    """Side of what is described of a box, voxels; above `LARGEST_SHARP_BOX` each is two wide."""
+    return min(box // 2 if box > LARGEST_SHARP_BOX else box, LARGEST_FULL_BOX)
+
+
 class Invariants(nn.Module):
     """Spherical-harmonic spectra, radial profile, quantiles, second moments, power spectrum.
 
@@ -53,7 +58,7 @@ class Invariants(nn.Module):
     def __init__(self, box: int) -> None:
         super().__init__()
         self.halved = box > LARGEST_SHARP_BOX
-        self.box = box = min(box // 2 if self.halved else box, LARGEST_FULL_BOX)
+        self.box = box = described_side(box)
         self.harmonics = Harmonics(box)
         radius = torch.from_numpy(radius_grid(box)).float()
         inside = (radius < box // 2).flatten()
@@ -86,11 +91,7 @@ class Invariants(nn.Module):
     def forward(self, boxes: Tensor) -> Tensor:
         """(B, 1, box, box, box) -> (B, SIZE) float32."""
         with torch.autocast(boxes.device.type, enabled=False):
-            boxes = boxes.float()
-            if self.halved:
-                boxes = nn.functional.avg_pool3d(boxes, 2)
-            middle = slice(start := boxes.shape[-1] // 2 - self.box // 2, start + self.box)
-            x = boxes[:, 0, middle, middle, middle].contiguous()
+            x = self._seen(boxes)
             smooth = torch.fft.irfftn(
                 torch.fft.rfftn(x, dim=(1, 2, 3)) * self.gaussian, s=x.shape[1:], dim=(1, 2, 3)
             )
@@ -103,6 +104,23 @@ class Invariants(nn.Module):
             power = torch.where(power > 0, (power + 1e-6).log(), 0.0)
             parts = [self.harmonics(x), mean, spread, quantiles, self._moments(density), power]
             return torch.cat(parts, dim=1)
+
+    @torch.no_grad()
+    def describe(self, boxes: Tensor) -> Tensor:
+        """The invariants, and behind them the coefficients that turn with the particle.
+
+        (B, 1, box, box, box) -> (B, SIZE + COEFFICIENTS) float32; see ``models.harmonics``.
+        """
+        turning = self.harmonics.coefficients(self._seen(boxes)).flatten(1)
+        return torch.cat([self(boxes), turning], dim=1)
+
+    def _seen(self, boxes: Tensor) -> Tensor:
+        """What is described of boxes (B, 1, b, b, b): (B, box, box, box)."""
+        boxes = boxes.float()
+        if self.halved:
+            boxes = nn.functional.avg_pool3d(boxes, 2)
+        middle = slice(start := boxes.shape[-1] // 2 - self.box // 2, start + self.box)
+        return boxes[:, 0, middle, middle, middle].contiguous()
 
     def _moments(self, density: Tensor) -> Tensor:
         """Spread of what is bright along three axes, by size, however they lie: (B, 3)."""

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from functools import cache
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 
 from cryoal.io.files import replacing
 from cryoal.models.base import Network
@@ -73,6 +75,13 @@ def save_weights(network: Network, path: Path) -> None:
     }
     with replacing(path, "wb") as file:
         file.write(to_bytes(kept))
+
+
+@cache
+def first_shapes() -> Tensor:
+    """Shapes that averages of classes begin with: (n, SHELLS, ORDERS), see ``models.harmonics``."""
+    with as_file(files("cryoal.models").joinpath("weights", "first_shapes.safetensors")) as path:
+        return load_file(path)["shapes"].float()
 
 
 def shipped(name: str) -> Traversable:

@@ -1,10 +1,12 @@
 """Networks that see invariants instead of voxels: small, quick, and sure of a few labels."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from cryoal.models.averages import Averages
 from cryoal.models.base import Network, networks
 from cryoal.models.invariants import SIZE, Invariants
 
@@ -48,6 +50,8 @@ class Standard(nn.Module):
 class SeesInvariants(Network):
     """What networks on invariants share: the way there from boxes, and the pool's scale.
 
+    They take boxes, or what `Invariants.describe` makes of them once for all rounds.
+
     Parameters
     ----------
     box : int, voxels
@@ -66,10 +70,15 @@ class SeesInvariants(Network):
         return Invariants(self._box)
 
     def standardised(self, boxes: Tensor) -> Tensor:
-        """Standardised invariants (B, SIZE) of boxes, or of their invariants."""
-        points = self.invariants.to(boxes.device)(boxes) if boxes.ndim == 5 else boxes
-        standard: Tensor = self.standard(points.float())
+        """Standardised invariants (B, SIZE) of boxes, or of their descriptions."""
+        standard: Tensor = self.standard(self.described(boxes)[:, :SIZE])
         return standard
+
+    def described(self, boxes: Tensor) -> Tensor:
+        """Descriptions of boxes; descriptions stay as they are: (B, SIZE + COEFFICIENTS)."""
+        if boxes.ndim == 2:
+            return boxes.float()
+        return self.invariants.to(boxes.device).describe(boxes)
 
 
 class Shape(SeesInvariants):
@@ -82,10 +91,20 @@ class Shape(SeesInvariants):
     dropout : float
     bypass : bool
         Whether the head sees the invariants themselves beside what the layers make of them.
+    averages : bool
+        Whether it has averages of the classes, whose likelihoods are added to the head's logits.
     """
 
-    def __init__(self, n_classes: int, box: int, dropout: float = 0.2, bypass: bool = True) -> None:
+    def __init__(
+        self,
+        n_classes: int,
+        box: int,
+        dropout: float = 0.2,
+        bypass: bool = True,
+        averages: bool = False,
+    ) -> None:
         super().__init__(box)
+        self.averages = Averages(n_classes) if averages else None
         layers: list[nn.Module] = []
         for before in (SIZE, HIDDEN):
             layers += [nn.Linear(before, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.GELU()]
@@ -107,12 +126,24 @@ class Shape(SeesInvariants):
         }
 
     def forward(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and embedding of boxes, or of their invariants (B, SIZE)."""
-        standard = self.standardised(boxes)
+        """Logits and embedding of boxes, or of their descriptions."""
+        described = self.described(boxes)
+        standard: Tensor = self.standard(described[:, :SIZE])
         embedding = self.features(standard)
         if self.bypass:
             embedding = torch.cat([embedding.float(), standard], dim=1)
-        return self.head(embedding), embedding
+        logits = self.head(embedding)
+        if self.averages is not None:
+            logits = logits + self.averages(described[:, SIZE:])
+        return logits, embedding
+
+    def take(self, averages: Averages, head: float) -> None:
+        """Hear averages of the classes beside the head, whose logits are multiplied by ``head``."""
+        self.averages = averages
+        self.recipe = replace(self.recipe, options={**self.recipe.options, "averages": True})
+        with torch.no_grad():
+            self.head.weight.mul_(head)
+            self.head.bias.mul_(head)
 
 
 networks.register("shape")(Shape)

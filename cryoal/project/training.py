@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.data.store import SubtomogramStore
+from cryoal.learn.averaging import FEWEST, average
 from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.fit import fit
@@ -19,8 +20,9 @@ from cryoal.learn.schedule import History, Schedule
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
-from cryoal.models.pretrained import has_weights, start_from_weights
-from cryoal.models.shape import SeesInvariants
+from cryoal.models.invariants import SIZE
+from cryoal.models.pretrained import first_shapes, has_weights, start_from_weights
+from cryoal.models.shape import SeesInvariants, Shape
 from cryoal.project.settings import TrainSettings
 from cryoal.project.sight import Sight
 
@@ -220,11 +222,45 @@ def _settle_pair(
         start_from_weights(network, weights)
     points, told = _embedded(teacher, sight, rows, pool, settings)
     settled = settle_head(teacher, points, told, targets, seed=settings.seed)
-    taken = next(iter(settled.values()))
-    called = (points[told] @ taken.weight.T + taken.bias).argmax(1)
+    if isinstance(teacher, Shape):
+        everyone = np.concatenate([rows, pool])
+        settled = _add_averages(teacher, points, targets, settled, sight, everyone, settings)
+    called = predict(teacher, sight.show(rows, teacher), device=settings.device)[0].argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
     settle_head(student, points, told, called, seed=settings.seed)
     return settled
+
+
+def _add_averages(
+    teacher: Shape,
+    points: NDArray[np.float32],
+    targets: NDArray[np.intp],
+    settled: dict[str, Settled],
+    sight: Sight,
+    rows: NDArray[np.intp],
+    settings: TrainSettings,
+) -> dict[str, Settled]:
+    """Let averages of the classes be heard beside the head, where labels say that it helps."""
+    head = next(iter(settled.values()))
+    many = len(rows) >= FEWEST * teacher.recipe.n_classes
+    if not many or not np.isfinite(head.aside).all():
+        return settled
+    found = average(
+        sight.described[rows, SIZE:],
+        points @ head.weight.T + head.bias,
+        np.arange(len(targets)),
+        targets,
+        head.aside,
+        sight.wedge,
+        first_shapes(),
+        seed=settings.seed,
+        device=resolve_device(settings.device),
+    )
+    if found.log_loss > head.log_loss:
+        return settled
+    teacher.take(found.averages, found.head)
+    heard = replace(head, accuracy=found.accuracy, log_loss=found.log_loss)
+    return {"averages": heard} | settled
 
 
 def unlearned_embedding(
@@ -240,7 +276,7 @@ def unlearned_embedding(
     assert isinstance(network, SeesInvariants)
     network.standard.settle(torch.from_numpy(sight.invariants))
     start_from_weights(network, weights)
-    return predict(network, sight.invariants, device=settings.device)[1]
+    return predict(network, sight.described, device=settings.device)[1]
 
 
 def _embedded(

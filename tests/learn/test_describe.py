@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cryoal.learn.describe import describe, read_invariants, write_invariants
+from cryoal.learn.describe import describe, read_descriptions, write_descriptions
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,10 @@ def test_the_margin_for_shifts_is_not_seen(shapes):
 
 
 def test_what_is_kept_serves_only_the_boxes_it_was_made_from(tmp_path):
-    path, points = tmp_path / "invariants.safetensors", np.ones((3, 5), dtype=np.float32)
-    assert read_invariants(path, "one") is None
-    write_invariants(path, points, "one")
-    np.testing.assert_array_equal(read_invariants(path, "one"), points)
-    assert read_invariants(path, "another") is None
+    path, points = tmp_path / "descriptions.safetensors", np.ones((3, 5), dtype=np.float32)
+    assert read_descriptions(path, "one") is None
+    write_descriptions(path, points, "one")
+    np.testing.assert_array_equal(read_descriptions(path, "one"), points)
+    assert read_descriptions(path, "another") is None
     path.write_bytes(path.read_bytes()[:40])
-    assert read_invariants(path, "one") is None
+    assert read_descriptions(path, "one") is None

@@ -8,6 +8,7 @@ from cryoal.learn.describe import describe
 from cryoal.learn.discriminant import discriminant, settle, settle_head, shrunk_covariance
 from cryoal.learn.predict import predict
 from cryoal.models.base import build
+from cryoal.models.invariants import SIZE
 
 
 def clouds(rng: np.random.Generator, n: int, d: int, apart: float) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +96,8 @@ def test_a_settled_head_names_what_it_was_settled_on(name, rng):
     targets = np.repeat([0, 1], 12)
     network = build(name, 2, 16)
     if network.sees == "invariants":
-        network.standard.settle(torch.from_numpy(describe([boxes], 16, device="cpu")))
+        described = describe([boxes], 16, device="cpu")
+        network.standard.settle(torch.from_numpy(described[:, :SIZE]))
     _, points = predict(network, boxes, device="cpu")
     settled = settle_head(network, points, np.arange(24), targets)
     assert set(settled) == set(network.emphases())

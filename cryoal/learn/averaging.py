@@ -1,0 +1,260 @@
+"""Averages of the classes: from labels, from what a head calls the others, in all orientations."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+from torch import Tensor
+
+from cryoal.models.averages import BATCH, TURNS, Averages, likelihoods, part_of
+from cryoal.models.harmonics import COEFFICIENTS, DEGREE, DEGREES, ORDERS, RESOLVED, SHELLS
+from cryoal.models.turning import turning
+
+log = logging.getLogger(__name__)
+
+#: Orientations and rounds: coarsely turned at first, finely at the end.
+STAGES = ((200, 12), (TURNS, 8))
+#: Likelihoods are flattened by this power at first, and in equal steps to 1: annealing.
+FLATTENED, ANNEALED = 0.5, 14
+#: After so many rounds the averages are heard about a particle's class, beside the head.
+HEARD = 4
+#: Averages are made of so many particles at most, labelled ones first.
+ENOUGH = 3000
+#: Fewer particles for each class than this are averaged to noise.
+FEWEST = 40
+#: Share of a covariance's diagonal in it: shells next to each other are noisy alike.
+SHRUNK = 0.05
+#: Least variance that is expected of an average's coefficients.
+LEAST = 1e-3
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """Averages, and how they and the head share in an answer.
+
+    Attributes
+    ----------
+    averages : Averages
+    head : float
+        What the head's logits are to be multiplied by.
+    accuracy, log_loss : float
+        Of labels that neither head nor averages had seen.
+    """
+
+    averages: Averages
+    head: float
+    accuracy: float
+    log_loss: float
+
+
+def average(
+    coefficients: NDArray[np.float32],
+    logits: NDArray[np.floating],
+    told: NDArray[np.integer],
+    targets: NDArray[np.integer],
+    aside: NDArray[np.floating],
+    transfer: NDArray[np.float32],
+    shapes: Tensor,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Averaged:
+    """Average the classes of a pool, by expectation maximisation over classes and orientations.
+
+    Each class begins as the shape that explains its likely particles best. Then, again and
+    again, every particle is held against all averages in all orientations, its chances to be of
+    a class are what the head and those likelihoods say together (its label, where it has one),
+    and everything is averaged anew. A particle is judged only by averages it had no part in.
+
+    Parameters
+    ----------
+    coefficients : (N, COEFFICIENTS)
+        Of the pool, labelled particles included; see ``models.harmonics``.
+    logits : (N, C)
+        What a head thinks of each.
+    told : (n,) int
+        Rows that are labelled.
+    targets : (n,) int
+        Their classes.
+    aside : (n, C)
+        The head's logits of labelled particles when it had not seen their labels.
+    transfer : (COEFFICIENTS, COEFFICIENTS)
+        What the missing wedge does to coefficients, ``models.turning.transfer_operator``.
+    shapes : (K, SHELLS, ORDERS)
+        To begin with, for example ``models.pretrained.first_shapes``.
+    seed : int
+        Of the particles where there are more than enough.
+    """
+    began = time.monotonic()
+    rng = np.random.default_rng(seed)
+    others = np.setdiff1d(np.arange(len(logits)), told)
+    room = max(ENOUGH - len(told), 0)
+    if len(others) > room:
+        others = np.sort(rng.choice(others, room, replace=False))
+    rows = np.concatenate([told, others])
+    labelled = slice(0, len(told))
+    known = np.eye(logits.shape[1])[targets]
+
+    def chances(of: NDArray[np.floating]) -> Tensor:
+        shares = softmax(of, axis=1)
+        shares[labelled] = known
+        return torch.from_numpy(shares.astype(np.float32)).to(device)
+
+    told_by_head = logits[rows]
+    shares = chances(told_by_head)
+    points = torch.from_numpy(coefficients[rows]).to(device)
+    search = _Search(points, shares, torch.from_numpy(transfer).to(device), shapes.to(device))
+    weights = (1.0, 0.0)
+    for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
+        flattened = min(1.0, FLATTENED + (1 - FLATTENED) * number / ANNEALED)
+        likely = search.step(shares, turns, flattened).cpu().numpy()
+        if number >= HEARD:
+            weights = _weigh(aside, likely[labelled], targets)
+            shares = chances(weights[0] * told_by_head + weights[1] * likely)
+    averages = search.averages.cpu()
+    averages.share.fill_(weights[1])
+    log_p = log_softmax(weights[0] * aside + weights[1] * likely[labelled], axis=1)
+    right = float((log_p.argmax(1) == targets).mean())
+    log_loss = float(-log_p[np.arange(len(targets)), targets].mean())
+    log.info("averaged %d particles in %.0f s", len(rows), time.monotonic() - began)
+    return Averaged(averages, weights[0], right, log_loss)
+
+
+class _Search:
+    """Averages of all parts as they are so far; each step makes them anew."""
+
+    def __init__(self, points: Tensor, shares: Tensor, transfer: Tensor, shapes: Tensor) -> None:
+        self.part = part_of(points)
+        shape = points.view(-1, SHELLS, ORDERS)
+        self.averages = Averages(shares.shape[1]).to(points.device)
+        self.averages.whitening.copy_(_whitening(shape, shares))
+        self.averages.transfer.copy_(_whitened(transfer, self.averages.whitening))
+        self.points = self.averages.white(shape).flatten(1)
+        held = shape.square().sum((0, 2)) > 0
+        self.live = torch.from_numpy(RESOLVED).to(points.device) & held[:, None]
+        self.at = self.live.flatten().nonzero()[:, 0]
+        self.energies = _energies(self.averages.transfer[self.at][:, self.at], self.at)
+        shapes = self.averages.white(shapes) * self.live
+        self.expected = torch.stack(
+            [shapes[:, :, orders].square().mean((0, 2)).clamp(min=LEAST) for orders in _orders()]
+        )
+        likely = torch.cat([self._likely(some) for some in torch.split(shapes, 16)], dim=1)
+        for part, references in enumerate(self.averages.references):
+            rest = self.part != part
+            by_class = shares[rest].T @ likely[rest] / shares[rest].sum(0)[:, None].clamp(min=1e-6)
+            references.copy_(shapes[by_class.argmax(1)].flatten(1))
+
+    def _likely(self, shapes: Tensor) -> Tensor:
+        return likelihoods(self.points, *self.averages.seen(shapes.flatten(1), STAGES[0][0]))
+
+    def step(self, shares: Tensor, turns: int, flattened: float) -> Tensor:
+        """Orient every particle by the averages so far, and average anew.
+
+        Returns the log-likelihoods by the averages so far, less their mean: (N, C).
+        """
+        points, transfer = self.points[:, self.at], self.averages.transfer[self.at][:, self.at]
+        turned = turning(turns).to(points.device)
+        likely = points.new_zeros(shares.shape)
+        for part, references in enumerate(self.averages.references):
+            seen, energy = self.averages.seen(references, turns)
+            seen = seen[:, :, self.at]
+            columns = seen.flatten(0, 1).T.contiguous()
+            total = torch.zeros_like(seen)
+            for rows in torch.split(torch.arange(len(points), device=points.device), BATCH):
+                match = (points[rows] @ columns).view(-1, *energy.shape) - energy
+                own = self.part[rows] == part
+                likely[rows[own]] = torch.logsumexp(match[own], dim=2)
+                rest = rows[~own]
+                orientation = torch.softmax(match[~own] * flattened, dim=2)
+                orientation *= shares[rest][:, :, None]
+                total += orientation.permute(1, 2, 0) @ points[rest]
+            back = torch.zeros(*total.shape[:2], COEFFICIENTS, device=total.device)
+            back[:, :, self.at] = total @ transfer
+            sums = torch.einsum("gij,cgsi->csj", turned, back.view(*back.shape[:2], SHELLS, ORDERS))
+            solved = self._solved(sums, shares[self.part != part].sum(0)) * self.live
+            references.copy_(solved.flatten(1))
+        return likely - likely.mean(1, keepdim=True)
+
+    def _solved(self, sums: Tensor, counts: Tensor) -> Tensor:
+        """Averages of greatest posterior: sums over particles against what they could hold."""
+        answer = torch.zeros_like(sums)
+        for degree, orders in enumerate(_orders()):
+            prior = torch.diag(1 / self.expected[degree])
+            normal = counts[:, None, None] * self.energies[degree] + prior
+            answer[:, :, orders] = torch.linalg.solve(normal, sums[:, :, orders])
+        return answer
+
+
+def _energies(transfer: Tensor, at: Tensor) -> Tensor:
+    """What is left of each degree's shells behind the wedge, over all orientations.
+
+    (n, n), (n,) -> (DEGREES + 1, SHELLS, SHELLS)
+    """
+    whole = torch.zeros(COEFFICIENTS, COEFFICIENTS, device=transfer.device)
+    whole[at[:, None], at] = transfer.T @ transfer
+    whole = whole.view(SHELLS, ORDERS, SHELLS, ORDERS).diagonal(dim1=1, dim2=3)
+    return torch.stack([whole[:, :, orders].mean(2) for orders in _orders()])
+
+
+def _whitening(points: Tensor, shares: Tensor) -> Tensor:
+    """Inverse square roots of the shells' covariance, degree by degree: (DEGREES + 1, S, S).
+
+    Of degree 0 it is the covariance within classes: their means differ. That of the others holds
+    some signal too, which is far below the noise.
+    """
+    covariance = torch.stack(
+        [
+            torch.einsum("nsm,ntm->st", points[:, :, orders], points[:, :, orders]) / len(orders)
+            for orders in _orders()
+        ]
+    ) / len(points)
+    spheres = points[:, :, 0]
+    means = (shares.T @ spheres) / shares.sum(0)[:, None].clamp(min=1e-6)
+    rest = spheres - shares @ means
+    covariance[0] = rest.T @ rest / len(rest)
+    diagonal = torch.diag_embed(covariance.diagonal(dim1=1, dim2=2))
+    values, vectors = torch.linalg.eigh((1 - SHRUNK) * covariance + SHRUNK * diagonal)
+    # Shells that boxes do not hold have no variance, and none is made.
+    scale = torch.where(values > 1e-6, values.clamp(min=1e-6) ** -0.5, 0.0)
+    root: Tensor = (vectors * scale[:, None]) @ vectors.transpose(1, 2)
+    return root
+
+
+def _whitened(transfer: Tensor, whitening: Tensor) -> Tensor:
+    """The operator between whitened coefficients."""
+    whole = torch.zeros(SHELLS, ORDERS, SHELLS, ORDERS, device=transfer.device)
+    back = torch.zeros_like(whole)
+    inverse = torch.linalg.pinv(whitening, hermitian=True)
+    for order, degree in enumerate(DEGREE):
+        whole[:, order, :, order] = whitening[degree]
+        back[:, order, :, order] = inverse[degree]
+    n = COEFFICIENTS
+    return whole.reshape(n, n) @ transfer @ back.reshape(n, n)
+
+
+def _weigh(
+    head: NDArray[np.floating], likely: NDArray[np.floating], targets: NDArray[np.integer]
+) -> tuple[float, float]:
+    """What logits and log-likelihoods count, by the least log-loss of labels set aside.
+
+    A weak prior keeps them near 1 and near a fifth where labels are few.
+    """
+    at = np.arange(len(targets))
+
+    def loss(logs: NDArray[np.floating]) -> float:
+        first, second = np.exp(logs)
+        log_p = log_softmax(first * head + second * likely, axis=1)
+        return float(-log_p[at, targets].mean() + 0.01 * (logs[0] ** 2 + (logs[1] + 1.5) ** 2))
+
+    first, second = np.exp(minimize(loss, np.array([0.0, -1.5]), method="Nelder-Mead").x)
+    return float(first), float(second)
+
+
+def _orders() -> list[NDArray[np.intp]]:
+    """Which orders each degree has."""
+    return [np.flatnonzero(degree == DEGREE) for degree in range(DEGREES + 1)]

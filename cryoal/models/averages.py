@@ -1,0 +1,111 @@
+"""How well each class's average explains a particle, in whatever orientation it lies."""
+
+import math
+from collections.abc import Callable
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from cryoal.models.harmonics import COEFFICIENTS, DEGREE, DEGREES, ORDERS, SHELLS
+from cryoal.models.turning import turning
+
+#: Each particle is held against averages that it had no part in: averages are made this often,
+#: of all particles but one part.
+PARTS = 3
+#: Orientations that are searched: 25 degrees apart, as fine as the sixth degree needs.
+TURNS = 400
+#: Particles compared at once.
+BATCH = 256
+
+
+class Averages(nn.Module):
+    """The classes' averages, and the logarithm of each one's likelihood.
+
+    A particle x of class c is modelled as ``x = W D f + n``: the average f, turned by D into an
+    unknown orientation, seen through the tomogram's missing wedge W, with Gaussian noise n. All
+    are coefficients on shells, whitened degree by degree. The likelihood is the mean over all
+    orientations, as in Scheres et al. (Nature Methods 4, 2007), without shifts.
+
+    Parameters
+    ----------
+    n_classes : int
+    """
+
+    references: Tensor
+    whitening: Tensor
+    transfer: Tensor
+    share: Tensor
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        eye = torch.eye(SHELLS).expand(DEGREES + 1, SHELLS, SHELLS)
+        self.register_buffer("references", torch.zeros(PARTS, n_classes, COEFFICIENTS))
+        self.register_buffer("whitening", eye.clone())
+        self.register_buffer("transfer", torch.eye(COEFFICIENTS))
+        #: What the log-likelihoods count beside the logits of a head.
+        self.register_buffer("share", torch.ones(()))
+        #: Averages of a part in all orientations: found once, as long as they stay on a device.
+        self._views: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._views.clear()  # moved to another device
+        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return moved
+
+    def white(self, coefficients: Tensor) -> Tensor:
+        """Whiten: (..., SHELLS, ORDERS) -> the same."""
+        by_order = self.whitening[torch.from_numpy(DEGREE)]
+        return torch.einsum("mst,...tm->...sm", by_order, coefficients)
+
+    def forward(self, coefficients: Tensor) -> Tensor:
+        """Log-likelihoods of every class, as their share counts: (B, COEFFICIENTS) -> (B, C)."""
+        with torch.autocast(coefficients.device.type, enabled=False):
+            part = part_of(coefficients)
+            points = self.white(coefficients.reshape(-1, SHELLS, ORDERS)).flatten(1)
+            answer = points.new_zeros(len(points), self.references.shape[1])
+            for number in range(PARTS):
+                own = part == number
+                if not own.any():
+                    continue
+                if number not in self._views:
+                    self._views[number] = self.seen(self.references[number])
+                answer[own] = likelihoods(points[own], *self._views[number])
+            return self.share * (answer - answer.mean(1, keepdim=True))
+
+    def seen(self, references: Tensor, turns: int = TURNS) -> tuple[Tensor, Tensor]:
+        """Averages in all orientations, through the wedge, and half the energy of each.
+
+        Parameters
+        ----------
+        references : (C, COEFFICIENTS)
+            Whitened.
+
+        Returns
+        -------
+        (C, turns, COEFFICIENTS), (C, turns)
+        """
+        shells = references.view(-1, SHELLS, ORDERS)
+        turned = torch.einsum("gij,csj->cgsi", turning(turns).to(shells), shells)
+        through = turned.flatten(2) @ self.transfer.T
+        return through, 0.5 * through.square().sum(2)
+
+
+def likelihoods(points: Tensor, seen: Tensor, energy: Tensor) -> Tensor:
+    """Logarithm of the mean likelihood over orientations: (B, n), (C, G, n), (C, G) -> (B, C)."""
+    classes, turns, _ = seen.shape
+    columns = seen.flatten(0, 1).T
+    found = [
+        torch.logsumexp((some @ columns).view(-1, classes, turns) - energy, dim=2)
+        for some in torch.split(points, BATCH)
+    ]
+    return torch.cat(found) - math.log(turns)
+
+
+def part_of(coefficients: Tensor) -> Tensor:
+    """The part that a particle belongs to, read off its own last digits: (B, n) -> (B,) int64.
+
+    So a network knows, without being told, which particles had no part in which averages.
+    """
+    digits = coefficients[:, 0].float().contiguous().cpu().view(torch.int32).long()
+    return (digits % PARTS).to(coefficients.device)

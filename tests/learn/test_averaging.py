@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from cryoal.core.geometry import sampled_region
+from cryoal.learn import averaging
+from cryoal.learn.averaging import average
+from cryoal.models.harmonics import COEFFICIENTS, ORDERS, SHELLS, Harmonics
+from cryoal.models.pretrained import first_shapes
+from cryoal.models.turning import transfer_operator, turning_of
+
+BOX = 20
+
+
+@pytest.fixture(scope="module")
+def seen_through_a_wedge():
+    """300 noisy particles of three shapes in any orientation: coefficients and kinds."""
+    rng = np.random.default_rng(3)
+    shapes = np.zeros((3, BOX, BOX, BOX), dtype=np.float32)
+    shapes[0, 6:15, 9:12, 9:12] = shapes[1, 6:15, 6:9, 9:12] = shapes[1, 6:9, 6:9, 9:15] = 1
+    shapes[2, 6:15, 9:12, 6:9] = shapes[2, 6:15, 9:12, 12:15] = 1
+    wedge = transfer_operator(sampled_region((BOX,) * 3, (-60.0, 60.0)))
+    kinds = np.arange(300) % 3
+    expanded = Harmonics(BOX).coefficients(torch.from_numpy(shapes)).numpy()[kinds]
+    turns = turning_of(Rotation.random(300, rng=rng))
+    points = np.einsum("nij,nsj->nsi", turns, expanded).reshape(300, -1) @ wedge.T
+    held = np.abs(expanded).reshape(300, -1).sum(0) > 0
+    noise = rng.normal(size=points.shape) @ wedge.T
+    return (points + 0.7 * noise * held).astype(np.float32), kinds, wedge
+
+
+def averaged(points, kinds, wedge, labels=30, sure=1.0):
+    told = np.arange(labels)
+    logits = sure * np.eye(3)[kinds] + np.random.default_rng(0).normal(size=(len(kinds), 3))
+    shapes = first_shapes()[:40]
+    return logits, average(points, logits, told, kinds[told], logits[told], wedge, shapes)
+
+
+def test_averages_name_particles_that_the_head_does_not(seen_through_a_wedge):
+    points, kinds, wedge = seen_through_a_wedge
+    logits, found = averaged(points, kinds, wedge)
+    together = found.head * logits + found.averages(torch.from_numpy(points)).numpy()
+    head, heard = ((z.argmax(1) == kinds)[30:].mean() for z in (logits, together))
+    assert head < 0.75
+    assert heard > 0.95
+    assert found.accuracy > 0.9
+
+
+def test_the_same_particles_have_the_same_averages(seen_through_a_wedge):
+    once, again = (averaged(*seen_through_a_wedge)[1] for _ in range(2))
+    torch.testing.assert_close(once.averages.references, again.averages.references)
+
+
+def test_of_noise_the_head_keeps_the_word(rng):
+    points = rng.normal(size=(200, COEFFICIENTS)).astype(np.float32)
+    kinds = np.arange(200) % 3
+    logits, found = averaged(points, kinds, np.eye(COEFFICIENTS, dtype=np.float32), sure=6.0)
+    together = found.head * logits + found.averages(torch.from_numpy(points)).numpy()
+    assert (together.argmax(1) == logits.argmax(1)).mean() > 0.95
+
+
+def test_more_particles_than_enough_are_compared_but_not_averaged(
+    seen_through_a_wedge, monkeypatch
+):
+    monkeypatch.setattr(averaging, "ENOUGH", 150)
+    points, kinds, wedge = seen_through_a_wedge
+    logits, found = averaged(points, kinds, wedge)
+    together = found.head * logits + found.averages(torch.from_numpy(points)).numpy()
+    assert together.shape == (300, 3)
+    assert (together.argmax(1) == kinds).mean() > 0.9
+
+
+def test_a_class_that_nobody_is_called_has_an_average(seen_through_a_wedge):
+    points, kinds, wedge = seen_through_a_wedge
+    logits = np.c_[np.eye(3)[kinds], np.full(300, -50.0)]
+    told = np.arange(30)
+    found = average(points, logits, told, kinds[told], logits[told], wedge, first_shapes()[:20])
+    assert found.averages.references.isfinite().all()
+    assert found.averages.references.shape[-1] == SHELLS * ORDERS
