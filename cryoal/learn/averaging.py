@@ -29,6 +29,8 @@ ENOUGH = 3000
 FEWEST = 40
 #: Share of a covariance's diagonal in it: shells next to each other are noisy alike.
 SHRUNK = 0.05
+#: Standard errors by which labels must be told better before averages are heard.
+SURE = 1.0
 #: Least variance that is expected of an average's coefficients.
 LEAST = 1e-3
 
@@ -44,12 +46,21 @@ class Averaged:
         What the head's logits are to be multiplied by.
     accuracy, log_loss : float
         Of labels that neither head nor averages had seen.
+    gain, error : float
+        How much lower the log-loss is than the head's alone, and the standard error of that.
     """
 
     averages: Averages
     head: float
     accuracy: float
     log_loss: float
+    gain: float
+    error: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether labels leave little doubt that averages should be heard."""
+        return self.gain > SURE * self.error
 
 
 def average(
@@ -119,10 +130,17 @@ def average(
     averages = search.averages.cpu()
     averages.share.fill_(weights[1])
     log_p = log_softmax(weights[0] * aside + weights[1] * likely[labelled], axis=1)
-    right = float((log_p.argmax(1) == targets).mean())
-    log_loss = float(-log_p[np.arange(len(targets)), targets].mean())
+    at = np.arange(len(targets))
+    gains = log_p[at, targets] - log_softmax(aside, axis=1)[at, targets]
     log.info("averaged %d particles in %.0f s", len(rows), time.monotonic() - began)
-    return Averaged(averages, weights[0], right, log_loss)
+    return Averaged(
+        averages,
+        weights[0],
+        accuracy=float((log_p.argmax(1) == targets).mean()),
+        log_loss=float(-log_p[at, targets].mean()),
+        gain=float(gains.mean()),
+        error=float(gains.std() / len(gains) ** 0.5),
+    )
 
 
 class _Search:

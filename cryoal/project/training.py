@@ -242,6 +242,9 @@ def _add_averages(
 ) -> dict[str, Settled]:
     """Let averages of the classes be heard beside the head, where labels say that it helps."""
     head = next(iter(settled.values()))
+    device = resolve_device(settings.device)
+    if device.type == "mps":  # it finds no eigenvalues
+        device = torch.device("cpu")
     many = len(rows) >= FEWEST * teacher.recipe.n_classes
     if not many or not np.isfinite(head.aside).all():
         return settled
@@ -254,9 +257,9 @@ def _add_averages(
         sight.wedge,
         first_shapes(),
         seed=settings.seed,
-        device=resolve_device(settings.device),
+        device=device,
     )
-    if found.log_loss > head.log_loss:
+    if not found.helps:
         return settled
     teacher.take(found.averages, found.head)
     heard = replace(head, accuracy=found.accuracy, log_loss=found.log_loss)

@@ -1,11 +1,18 @@
 """What a round's networks start from, and that asking for scratch is not forgotten."""
 
+import json
+import math
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import torch
 from conftest import cryoal
 
+from cryoal.learn import averaging
+from cryoal.models import checkpoint
+from cryoal.models.shape import Shape
+from cryoal.project import training
 from cryoal.project.project import Project
 from cryoal.project.settings import TrainSettings
 from cryoal.project.training import SETTLED, schedule_for, starts_pretrained
@@ -63,3 +70,31 @@ def test_teacher_and_student_of_a_pretrained_round_disagree(
     predictions = Project.open(project).predict()
     teacher, student = (predictions.probabilities[name] for name in ("teacher", "student"))
     assert torch.tensor(teacher - student).abs().max() > 1e-3
+
+
+def test_averages_are_heard_where_labels_say_so_and_go_with_the_teacher(
+    project: Path, simulated: SimulationResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "FEWEST", 1)
+    monkeypatch.setattr(averaging, "SURE", -math.inf)
+    pretrained(project)
+    labelled(project, simulated, n=36)
+    assert cryoal("train", project).code == 0
+    opened = Project.open(project)
+    here = opened.rounds[-1]
+    assert json.loads(here.history.read_text().splitlines()[0])["head"] == "averages"
+    heard = opened.predict().teacher
+    again = opened.predict(model=here.teacher).teacher
+    torch.testing.assert_close(torch.tensor(again), torch.tensor(heard))
+    network = checkpoint.load(here.teacher).network
+    assert isinstance(network, Shape)
+    assert network.averages is not None
+    assert network.averages.references.abs().sum() > 0
+
+
+def test_few_particles_are_not_averaged(project: Path, simulated: SimulationResult) -> None:
+    pretrained(project)
+    labelled(project, simulated, n=36)
+    assert cryoal("train", project).code == 0
+    history = Project.open(project).rounds[-1].history.read_text()
+    assert '"averages"' not in history
