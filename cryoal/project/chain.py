@@ -17,8 +17,9 @@ from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS, measure
 from cryoal.project.oracle import HumanLike, Truth
 from cryoal.project.plan import FULL, Plan
 from cryoal.project.selecting import COLD_START, find, make_pool
+from cryoal.project.settling import unlearned_embedding
 from cryoal.project.supplying import needs_of, supplied
-from cryoal.project.training import predict_pair, train_pair, unlearned_embedding
+from cryoal.project.training import predict_pair, train_pair
 
 
 def run_chain(plan: Plan, acquisition: str, seed: int, way: str = "project") -> None:

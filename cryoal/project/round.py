@@ -27,6 +27,7 @@ from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project import journal
 from cryoal.project.layout import RoundLayout
 from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
+from cryoal.project.settling import unlearned_embedding
 from cryoal.project.sight import boxes_digest, look
 from cryoal.project.supplying import supplied_round
 from cryoal.project.training import (
@@ -37,7 +38,6 @@ from cryoal.project.training import (
     predict_pair,
     save_pair,
     train_pair,
-    unlearned_embedding,
 )
 
 if TYPE_CHECKING:

@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.data.store import SubtomogramStore
-from cryoal.learn.averaging import FEWEST, average
 from cryoal.learn.device import resolve_device
-from cryoal.learn.discriminant import Settled, settle_head
+from cryoal.learn.discriminant import Settled
 from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict, predict_dropout
 from cryoal.learn.schedule import History, Schedule
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
-from cryoal.models.invariants import SIZE
-from cryoal.models.pretrained import first_shapes, has_weights, start_from_weights
-from cryoal.models.shape import SeesInvariants, Shape
+from cryoal.models.pretrained import has_weights
+from cryoal.models.shape import SeesInvariants
 from cryoal.project.settings import TrainSettings
+from cryoal.project.settling import settle_pair
 from cryoal.project.sight import Sight
 
 #: Particles of the pool that transfer on unlabelled ones sees.
@@ -181,7 +180,7 @@ def train_pair(
             network.standard.settle(torch.from_numpy(sight.invariants[everyone]))
     settled: dict[str, Settled] = {}
     if starts_pretrained(settings):
-        settled = _settle_pair(teacher, student, sight, rows, targets, pool, settings, weights)
+        settled = settle_pair(teacher, student, sight, rows, targets, pool, settings, weights)
     unlabelled = None
     if settings.transfer_on != "labelled":
         sample = np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE]
@@ -202,98 +201,6 @@ def train_pair(
         progress=progress,
     )
     return Pair(teacher, student, classes, history, settled)
-
-
-def _settle_pair(
-    teacher: Network,
-    student: Network,
-    sight: Sight,
-    rows: NDArray[np.intp],
-    targets: NDArray[np.intp],
-    pool: NDArray[np.intp],
-    settings: TrainSettings,
-    weights: Path | None,
-) -> dict[str, Settled]:
-    """Start from shipped weights, with heads in closed form.
-
-    The student learns from the teacher alone: from what the teacher calls the labelled particles.
-    """
-    for network in (teacher, student):
-        start_from_weights(network, weights)
-    points, told = _embedded(teacher, sight, rows, pool, settings)
-    settled = settle_head(teacher, points, told, targets, seed=settings.seed)
-    if isinstance(teacher, Shape):
-        everyone = np.concatenate([rows, pool])
-        settled = _add_averages(teacher, points, targets, settled, sight, everyone, settings)
-    called = predict(teacher, sight.show(rows, teacher), device=settings.device)[0].argmax(1)
-    points, told = _embedded(student, sight, rows, pool[:0], settings)
-    settle_head(student, points, told, called, seed=settings.seed)
-    return settled
-
-
-def _add_averages(
-    teacher: Shape,
-    points: NDArray[np.float32],
-    targets: NDArray[np.intp],
-    settled: dict[str, Settled],
-    sight: Sight,
-    rows: NDArray[np.intp],
-    settings: TrainSettings,
-) -> dict[str, Settled]:
-    """Let averages of the classes be heard beside the head, where labels say that it helps."""
-    head = next(iter(settled.values()))
-    device = resolve_device(settings.device)
-    if device.type == "mps":  # it finds no eigenvalues
-        device = torch.device("cpu")
-    many = len(rows) >= FEWEST * teacher.recipe.n_classes
-    if not many or not np.isfinite(head.aside).all():
-        return settled
-    found = average(
-        sight.described[rows, SIZE:],
-        points @ head.weight.T + head.bias,
-        np.arange(len(targets)),
-        targets,
-        head.aside,
-        sight.wedge,
-        first_shapes(),
-        seed=settings.seed,
-        device=device,
-    )
-    if not found.helps:
-        return settled
-    teacher.take(found.averages, found.head)
-    heard = replace(head, accuracy=found.accuracy, log_loss=found.log_loss)
-    return {"averages": heard} | settled
-
-
-def unlearned_embedding(
-    sight: Sight, settings: TrainSettings, weights: Path | None = None
-) -> NDArray[np.float32]:
-    """What tells particles apart before any label: (N, D).
-
-    The shipped weights' embedding where rounds start from them, else the invariants.
-    """
-    if settings.start == "scratch" or not has_weights("shape-thin"):
-        return sight.invariants
-    network = build("shape-thin", 2, sight.store.geometry.network_box)
-    assert isinstance(network, SeesInvariants)
-    network.standard.settle(torch.from_numpy(sight.invariants))
-    start_from_weights(network, weights)
-    return predict(network, sight.described, device=settings.device)[1]
-
-
-def _embedded(
-    network: Network,
-    sight: Sight,
-    rows: NDArray[np.intp],
-    pool: NDArray[np.intp],
-    settings: TrainSettings,
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Embedding of the labelled particles and, where it costs little, of the pool behind them."""
-    seen = rows if network.sees == "boxes" else np.concatenate([rows, pool])
-    allowed = sight.allowed[seen] if settings.views else None
-    _, points = predict(network, sight.show(seen, network), views=allowed, device=settings.device)
-    return points, np.arange(len(rows))
 
 
 def predict_pair(

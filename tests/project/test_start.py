@@ -12,7 +12,7 @@ from conftest import cryoal
 from cryoal.learn import averaging
 from cryoal.models import checkpoint
 from cryoal.models.shape import Shape
-from cryoal.project import training
+from cryoal.project import settling
 from cryoal.project.project import Project
 from cryoal.project.settings import TrainSettings
 from cryoal.project.training import SETTLED, schedule_for, starts_pretrained
@@ -75,7 +75,7 @@ def test_teacher_and_student_of_a_pretrained_round_disagree(
 def test_averages_are_heard_where_labels_say_so_and_go_with_the_teacher(
     project: Path, simulated: SimulationResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "FEWEST", 1)
+    monkeypatch.setattr(settling, "FEWEST", 1)
     monkeypatch.setattr(averaging, "SURE", -math.inf)
     pretrained(project)
     labelled(project, simulated, n=36)
