@@ -30,7 +30,9 @@ FEWEST = 40
 #: Share of a covariance's diagonal in it: shells next to each other are noisy alike.
 SHRUNK = 0.05
 #: Standard errors by which labels must be told better before averages are heard.
-SURE = 1.0
+SURE = 2.0
+#: Share of labels that may be anything, when the word of head and averages is weighed.
+GUESSED = 0.1
 #: Least variance that is expected of an average's coefficients.
 LEAST = 1e-3
 
@@ -47,7 +49,8 @@ class Averaged:
     accuracy, log_loss : float
         Of labels that neither head nor averages had seen.
     gain, error : float
-        How much lower the log-loss is than the head's alone, and the standard error of that.
+        How much likelier such labels are called than by the head alone, as a difference of mean
+        log-probabilities, and the standard error of that.
     """
 
     averages: Averages
@@ -129,15 +132,15 @@ def average(
             shares = chances(weights[0] * told_by_head + weights[1] * likely)
     averages = search.averages.cpu()
     averages.share.fill_(weights[1])
-    log_p = log_softmax(weights[0] * aside + weights[1] * likely[labelled], axis=1)
-    at = np.arange(len(targets))
-    gains = log_p[at, targets] - log_softmax(aside, axis=1)[at, targets]
+    together = weights[0] * aside + weights[1] * likely[labelled]
+    alone, _ = _weigh(aside, 0 * aside, targets)
+    gains = _forgiving(together, targets) - _forgiving(alone * aside, targets)
     log.info("averaged %d particles in %.0f s", len(rows), time.monotonic() - began)
     return Averaged(
         averages,
         weights[0],
-        accuracy=float((log_p.argmax(1) == targets).mean()),
-        log_loss=float(-log_p[at, targets].mean()),
+        accuracy=float((together.argmax(1) == targets).mean()),
+        log_loss=float(-log_softmax(together, axis=1)[np.arange(len(targets)), targets].mean()),
         gain=float(gains.mean()),
         error=float(gains.std() / len(gains) ** 0.5),
     )
@@ -258,19 +261,28 @@ def _whitened(transfer: Tensor, whitening: Tensor) -> Tensor:
 def _weigh(
     head: NDArray[np.floating], likely: NDArray[np.floating], targets: NDArray[np.integer]
 ) -> tuple[float, float]:
-    """What logits and log-likelihoods count, by the least log-loss of labels set aside.
+    """What logits and log-likelihoods count: what calls labels set aside likeliest.
 
     A weak prior keeps them near 1 and near a fifth where labels are few.
     """
-    at = np.arange(len(targets))
 
     def loss(logs: NDArray[np.floating]) -> float:
         first, second = np.exp(logs)
-        log_p = log_softmax(first * head + second * likely, axis=1)
-        return float(-log_p[at, targets].mean() + 0.01 * (logs[0] ** 2 + (logs[1] + 1.5) ** 2))
+        said = _forgiving(first * head + second * likely, targets).mean()
+        return float(-said + 0.01 * (logs[0] ** 2 + (logs[1] + 1.5) ** 2))
 
     first, second = np.exp(minimize(loss, np.array([0.0, -1.5]), method="Nelder-Mead").x)
     return float(first), float(second)
+
+
+def _forgiving(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Log-probabilities of the targets, as if a tenth of all answers were guesses: (N,).
+
+    Otherwise a few labels that are called wrong with certainty outweigh all others.
+    """
+    chance = softmax(logits, axis=1)[np.arange(len(targets)), targets]
+    said: NDArray[np.float64] = np.log((1 - GUESSED) * chance + GUESSED / logits.shape[1])
+    return said
 
 
 def _orders() -> list[NDArray[np.intp]]:
