@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from torch import Tensor
 
+from cryoal.learn.calibrate import forgiving
 from cryoal.models.averages import BATCH, TURNS, Averages, likelihoods, part_of
 from cryoal.models.harmonics import COEFFICIENTS, DEGREE, DEGREES, ORDERS, RESOLVED, SHELLS
 from cryoal.models.turning import turning
@@ -21,8 +22,9 @@ log = logging.getLogger(__name__)
 STAGES = ((200, 12), (TURNS, 8))
 #: Likelihoods are flattened by this power at first, and in equal steps to 1: annealing.
 FLATTENED, ANNEALED = 0.5, 14
-#: After so many rounds the averages are heard about a particle's class, beside the head.
-HEARD = 4
+#: After so many rounds the averages are heard about a particle's class, beside the head; and what
+#: they count at most meanwhile: wrong guesses confirm themselves.
+HEARD, HEEDED = 4, 0.5
 #: Averages are made of so many particles at most, labelled ones first.
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
@@ -30,9 +32,7 @@ FEWEST = 40
 #: Share of a covariance's diagonal in it: shells next to each other are noisy alike.
 SHRUNK = 0.05
 #: Standard errors by which labels must be told better before averages are heard.
-SURE = 2.0
-#: Share of labels that may be anything, when the word of head and averages is weighed.
-GUESSED = 0.1
+SURE = 1.0
 #: Least variance that is expected of an average's coefficients.
 LEAST = 1e-3
 
@@ -129,12 +129,12 @@ def average(
         likely = search.step(shares, turns, flattened).cpu().numpy()
         if number >= HEARD:
             weights = _weigh(aside, likely[labelled], targets)
-            shares = chances(weights[0] * told_by_head + weights[1] * likely)
+            shares = chances(weights[0] * told_by_head + min(weights[1], HEEDED) * likely)
     averages = search.averages.cpu()
     averages.share.fill_(weights[1])
     together = weights[0] * aside + weights[1] * likely[labelled]
     alone, _ = _weigh(aside, 0 * aside, targets)
-    gains = _forgiving(together, targets) - _forgiving(alone * aside, targets)
+    gains = forgiving(together, targets) - forgiving(alone * aside, targets)
     log.info("averaged %d particles in %.0f s", len(rows), time.monotonic() - began)
     return Averaged(
         averages,
@@ -268,21 +268,11 @@ def _weigh(
 
     def loss(logs: NDArray[np.floating]) -> float:
         first, second = np.exp(logs)
-        said = _forgiving(first * head + second * likely, targets).mean()
+        said = forgiving(first * head + second * likely, targets).mean()
         return float(-said + 0.01 * (logs[0] ** 2 + (logs[1] + 1.5) ** 2))
 
     first, second = np.exp(minimize(loss, np.array([0.0, -1.5]), method="Nelder-Mead").x)
     return float(first), float(second)
-
-
-def _forgiving(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Log-probabilities of the targets, as if a tenth of all answers were guesses: (N,).
-
-    Otherwise a few labels that are called wrong with certainty outweigh all others.
-    """
-    chance = softmax(logits, axis=1)[np.arange(len(targets)), targets]
-    said: NDArray[np.float64] = np.log((1 - GUESSED) * chance + GUESSED / logits.shape[1])
-    return said
 
 
 def _orders() -> list[NDArray[np.intp]]:

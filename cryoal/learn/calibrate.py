@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 #: Temperatures are sought between 1 / LIMIT and LIMIT.
 LIMIT = 20.0
+#: Share of answers that may be guesses, see `forgiving`.
+GUESSED = 0.1
 
 
 def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
@@ -49,6 +51,24 @@ def fit_to_teacher(student: NDArray[np.floating], teacher: NDArray[np.floating])
     """
     target = teacher.astype(np.float64)
     return _least(lambda t: -float((target * _log(student, t)).sum(1).mean()))
+
+
+def fit_forgiving(logits: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+    """Temperature at which held-out labels are called likeliest, a tenth of them forgiven.
+
+    (N, C), (N,) -> T; see `forgiving`.
+    """
+    return _least(lambda t: -float(forgiving(logits / t, truth).mean()))
+
+
+def forgiving(logits: NDArray[np.floating], truth: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Log-probability of each label, as if a tenth of all answers were guesses: (N,).
+
+    Where labels are few, one that is called wrong with certainty outweighs all others otherwise.
+    """
+    chance = softmax(logits, axis=1)[np.arange(len(truth)), truth]
+    said: NDArray[np.float64] = np.log((1 - GUESSED) * chance + GUESSED / logits.shape[1])
+    return said
 
 
 def _log(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

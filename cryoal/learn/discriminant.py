@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from cryoal.learn.calibrate import fit_to_labels
+from cryoal.learn.calibrate import fit_forgiving, forgiving
 from cryoal.models.base import Network
 
 #: Parts that the labels are dealt into, to see how right and how sure a discriminant is.
@@ -119,7 +119,7 @@ def settle_head(
     """Give a network the discriminant of its embedding as a head, in place.
 
     Where the network names several ways to weigh its embedding, labels set aside choose: the
-    first is taken unless another has a lower cross-validated log-loss.
+    first is taken unless another calls labels set aside likelier (`calibrate.forgiving`).
 
     Parameters
     ----------
@@ -139,7 +139,8 @@ def settle_head(
         way: settle(points, told, targets, n_classes, weights.numpy(), seed=seed)
         for way, weights in network.emphases().items()
     }
-    taken = min(tried, key=lambda way: np.nan_to_num(tried[way].log_loss, nan=np.inf))
+    said = {way: forgiving(found.aside, targets).mean() for way, found in tried.items()}
+    taken = max(said, key=lambda way: np.nan_to_num(said[way], nan=-np.inf))
     head = network.head
     assert isinstance(head, torch.nn.Linear)
     with torch.no_grad():
@@ -249,4 +250,4 @@ def _temperature(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> 
     """Temperature that fits the confidence of logits to labels they were not settled on."""
     if not np.isfinite(logits).all():
         return 1.0
-    return fit_to_labels(softmax(logits, axis=1), targets)
+    return fit_forgiving(logits, targets)

@@ -54,9 +54,9 @@ def test_the_same_particles_have_the_same_averages(seen_through_a_wedge):
 
 
 def test_averages_of_noise_are_not_heard(rng):
-    points = rng.normal(size=(200, COEFFICIENTS)).astype(np.float32)
-    kinds = np.arange(200) % 3
-    _, found = averaged(points, kinds, np.eye(COEFFICIENTS, dtype=np.float32))
+    points = rng.normal(size=(300, COEFFICIENTS)).astype(np.float32)
+    kinds = np.arange(300) % 3
+    _, found = averaged(points, kinds, np.eye(COEFFICIENTS, dtype=np.float32), labels=60)
     assert not found.helps
 
 
