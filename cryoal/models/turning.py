@@ -83,7 +83,8 @@ def transfer_operator(filters: NDArray[np.floating]) -> NDArray[np.float32]:
         boxes = np.zeros((ORDERS, box**3), dtype=np.float32)
         boxes[:, voxels] = values
         boxes = boxes.reshape(-1, box, box, box)
-        filtered = fft.irfftn(fft.rfftn(boxes, axes=(1, 2, 3)) * filters, axes=(1, 2, 3))
+        spectra = fft.rfftn(boxes, axes=(1, 2, 3)) * filters
+        filtered = fft.irfftn(spectra, s=(box,) * 3, axes=(1, 2, 3))
         before.append(expand(torch.from_numpy(boxes)))
         after.append(expand(torch.from_numpy(filtered.astype(np.float32))))
     held = len(shells) * ORDERS
