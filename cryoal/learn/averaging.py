@@ -12,14 +12,14 @@ from scipy.special import log_softmax, softmax
 from torch import Tensor
 
 from cryoal.learn.calibrate import forgiving
-from cryoal.models.averages import BATCH, TURNS, Averages, likelihoods, part_of
+from cryoal.models.averages import BATCH, PARTS, Averages, likelihoods, part_of
 from cryoal.models.harmonics import COEFFICIENTS, DEGREE, DEGREES, ORDERS, RESOLVED, SHELLS
 from cryoal.models.turning import turning
 
 log = logging.getLogger(__name__)
 
 #: Orientations and rounds: coarsely turned at first, finely at the end.
-STAGES = ((200, 12), (TURNS, 8))
+STAGES = ((200, 12), (400, 8))
 #: Likelihoods are flattened by this power at first, and in equal steps to 1: annealing.
 FLATTENED, ANNEALED = 0.5, 14
 #: After so many rounds the averages are heard about a particle's class, beside the head; and what
@@ -34,7 +34,10 @@ SHRUNK = 0.05
 #: Standard errors by which labels must be told better before averages are heard.
 SURE = 1.0
 #: Least variance that is expected of an average's coefficients.
-LEAST = 1e-3
+LEAST = 1e-4
+#: How many of its coefficients a class's own variance, degree by degree and shell by shell, has to
+#: outweigh before it is believed rather than the shapes' one.
+BELIEVED = 0.3
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def average(
     transfer: NDArray[np.float32],
     shapes: Tensor,
     *,
+    shapeless: int | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> Averaged:
@@ -101,6 +105,8 @@ def average(
         What the missing wedge does to coefficients, ``models.turning.transfer_operator``.
     shapes : (K, SHELLS, ORDERS)
         To begin with, for example ``models.pretrained.first_shapes``.
+    shapeless : int, optional
+        The class whose members have no shape in common: junk.
     seed : int
         Of the particles where there are more than enough.
     """
@@ -123,16 +129,23 @@ def average(
     shares = chances(told_by_head)
     points = torch.from_numpy(coefficients[rows]).to(device)
     search = _Search(points, shares, torch.from_numpy(transfer).to(device), shapes.to(device))
+    averages = search.averages
+    if shapeless is not None:
+        averages.shapeless[shapeless] = True
     weights = (1.0, 0.0)
     for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
         flattened = min(1.0, FLATTENED + (1 - FLATTENED) * number / ANNEALED)
+        averages.frequency.copy_(shares.mean(0))
         likely = search.step(shares, turns, flattened).cpu().numpy()
         if number >= HEARD:
             weights = _weigh(aside, likely[labelled], targets)
             shares = chances(weights[0] * told_by_head + min(weights[1], HEEDED) * likely)
-    averages = search.averages.cpu()
+    with torch.no_grad():
+        likely = averages(search.raw[labelled]).cpu().numpy()
+    weights = _weigh(aside, likely, targets)
+    averages = averages.cpu()
     averages.share.fill_(weights[1])
-    together = weights[0] * aside + weights[1] * likely[labelled]
+    together = weights[0] * aside + weights[1] * likely
     alone, _ = _weigh(aside, 0 * aside, targets)
     gains = forgiving(together, targets) - forgiving(alone * aside, targets)
     log.info("averaged %d particles in %.0f s", len(rows), time.monotonic() - began)
@@ -150,6 +163,7 @@ class _Search:
     """Averages of all parts as they are so far; each step makes them anew."""
 
     def __init__(self, points: Tensor, shares: Tensor, transfer: Tensor, shapes: Tensor) -> None:
+        self.raw = points
         self.part = part_of(points)
         shape = points.view(-1, SHELLS, ORDERS)
         self.averages = Averages(shares.shape[1]).to(points.device)
@@ -161,9 +175,11 @@ class _Search:
         self.at = self.live.flatten().nonzero()[:, 0]
         self.energies = _energies(self.averages.transfer[self.at][:, self.at], self.at)
         shapes = self.averages.white(shapes) * self.live
-        self.expected = torch.stack(
+        self.usual = torch.stack(
             [shapes[:, :, orders].square().mean((0, 2)).clamp(min=LEAST) for orders in _orders()]
         )
+        #: Variance of coefficients by part, class, degree and shell.
+        self.expected = self.usual.repeat(PARTS, shares.shape[1], 1, 1)
         likely = torch.cat([self._likely(some) for some in torch.split(shapes, 16)], dim=1)
         for part, references in enumerate(self.averages.references):
             rest = self.part != part
@@ -176,7 +192,7 @@ class _Search:
     def step(self, shares: Tensor, turns: int, flattened: float) -> Tensor:
         """Orient every particle by the averages so far, and average anew.
 
-        Returns the log-likelihoods by the averages so far, less their mean: (N, C).
+        Returns what the averages so far say of every class, see ``Averages.compared``: (N, C).
         """
         points, transfer = self.points[:, self.at], self.averages.transfer[self.at][:, self.at]
         turned = turning(turns).to(points.device)
@@ -197,17 +213,25 @@ class _Search:
             back = torch.zeros(*total.shape[:2], COEFFICIENTS, device=total.device)
             back[:, :, self.at] = total @ transfer
             sums = torch.einsum("gij,cgsi->csj", turned, back.view(*back.shape[:2], SHELLS, ORDERS))
-            solved = self._solved(sums, shares[self.part != part].sum(0)) * self.live
+            counts = shares[self.part != part].sum(0)
+            solved = self._solved(sums, counts, self.expected[part]) * self.live
             references.copy_(solved.flatten(1))
-        return likely - likely.mean(1, keepdim=True)
+        return self.averages.compared(likely)
 
-    def _solved(self, sums: Tensor, counts: Tensor) -> Tensor:
-        """Averages of greatest posterior: sums over particles against what they could hold."""
+    def _solved(self, sums: Tensor, counts: Tensor, expected: Tensor) -> Tensor:
+        """Averages of greatest posterior: sums over particles against what they could hold.
+
+        How much is to be expected of a class on a shell is estimated anew meanwhile, as in
+        automatic relevance determination (MacKay 1992): a small particle has nothing outside.
+        """
         answer = torch.zeros_like(sums)
         for degree, orders in enumerate(_orders()):
-            prior = torch.diag(1 / self.expected[degree])
-            normal = counts[:, None, None] * self.energies[degree] + prior
-            answer[:, :, orders] = torch.linalg.solve(normal, sums[:, :, orders])
+            prior = torch.diag_embed(1 / expected[:, degree])
+            error = torch.linalg.inv(counts[:, None, None] * self.energies[degree] + prior)
+            answer[:, :, orders] = found = error @ sums[:, :, orders]
+            own = found.square().mean(2) + error.diagonal(dim1=1, dim2=2)
+            both = BELIEVED * self.usual[degree] + len(orders) * own
+            expected[:, degree] = (both / (BELIEVED + len(orders))).clamp(min=LEAST)
         return answer
 
 

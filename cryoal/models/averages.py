@@ -13,8 +13,8 @@ from cryoal.models.turning import turning
 #: Each particle is held against averages that it had no part in: averages are made this often,
 #: of all particles but one part.
 PARTS = 3
-#: Orientations that are searched: 25 degrees apart, as fine as the sixth degree needs.
-TURNS = 400
+#: Orientations that a particle is judged in: 18 degrees apart, as fine as the sixth degree needs.
+TURNS = 1000
 #: Particles compared at once.
 BATCH = 256
 
@@ -27,6 +27,9 @@ class Averages(nn.Module):
     are coefficients on shells, whitened degree by degree. The likelihood is the mean over all
     orientations, as in Scheres et al. (Nature Methods 4, 2007), without shifts.
 
+    Of a class whose members have no shape in common, junk above all, an average says nothing:
+    it is always as likely as the other classes together, and the head alone decides about it.
+
     Parameters
     ----------
     n_classes : int
@@ -36,6 +39,8 @@ class Averages(nn.Module):
     whitening: Tensor
     transfer: Tensor
     share: Tensor
+    frequency: Tensor
+    shapeless: Tensor
 
     def __init__(self, n_classes: int) -> None:
         super().__init__()
@@ -45,6 +50,8 @@ class Averages(nn.Module):
         self.register_buffer("transfer", torch.eye(COEFFICIENTS))
         #: What the log-likelihoods count beside the logits of a head.
         self.register_buffer("share", torch.ones(()))
+        self.register_buffer("frequency", torch.full((n_classes,), 1 / n_classes))
+        self.register_buffer("shapeless", torch.zeros(n_classes, dtype=torch.bool))
         #: Averages of a part in all orientations: found once, as long as they stay on a device.
         self._views: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -71,7 +78,14 @@ class Averages(nn.Module):
                 if number not in self._views:
                     self._views[number] = self.seen(self.references[number])
                 answer[own] = likelihoods(points[own], *self._views[number])
-            return self.share * (answer - answer.mean(1, keepdim=True))
+            return self.share * self.compared(answer)
+
+    def compared(self, likely: Tensor) -> Tensor:
+        """Log-likelihoods less their mean, those of shapeless classes put in: (B, C)."""
+        shares = self.frequency.masked_fill(self.shapeless, 0.0)
+        others = torch.logsumexp(likely + (shares / shares.sum()).log(), dim=1, keepdim=True)
+        likely = torch.where(self.shapeless, others, likely)
+        return likely - likely.mean(1, keepdim=True)
 
     def seen(self, references: Tensor, turns: int = TURNS) -> tuple[Tensor, Tensor]:
         """Averages in all orientations, through the wedge, and half the energy of each.

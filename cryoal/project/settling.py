@@ -1,5 +1,6 @@
 """How a round starts from shipped weights: heads in closed form, averages beside them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cryoal.core.labels import JUNK
 from cryoal.learn.averaging import FEWEST, average
 from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
@@ -25,6 +27,7 @@ def settle_pair(
     sight: Sight,
     rows: NDArray[np.intp],
     targets: NDArray[np.intp],
+    classes: Sequence[str],
     pool: NDArray[np.intp],
     settings: TrainSettings,
     weights: Path | None,
@@ -39,7 +42,8 @@ def settle_pair(
     settled = settle_head(teacher, points, told, targets, seed=settings.seed)
     if isinstance(teacher, Shape):
         everyone = np.concatenate([rows, pool])
-        settled = _add_averages(teacher, points, targets, settled, sight, everyone, settings)
+        junk = list(classes).index(JUNK) if JUNK in classes else None
+        settled = _add_averages(teacher, points, targets, junk, settled, sight, everyone, settings)
     called = predict(teacher, sight.show(rows, teacher), device=settings.device)[0].argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
     settle_head(student, points, told, called, seed=settings.seed)
@@ -50,6 +54,7 @@ def _add_averages(
     teacher: Shape,
     points: NDArray[np.float32],
     targets: NDArray[np.intp],
+    junk: int | None,
     settled: dict[str, Settled],
     sight: Sight,
     rows: NDArray[np.intp],
@@ -71,6 +76,7 @@ def _add_averages(
         head.aside,
         sight.wedge,
         first_shapes(),
+        shapeless=junk,
         seed=settings.seed,
         device=device,
     )

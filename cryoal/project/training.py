@@ -180,7 +180,9 @@ def train_pair(
             network.standard.settle(torch.from_numpy(sight.invariants[everyone]))
     settled: dict[str, Settled] = {}
     if starts_pretrained(settings):
-        settled = settle_pair(teacher, student, sight, rows, targets, pool, settings, weights)
+        settled = settle_pair(
+            teacher, student, sight, rows, targets, classes, pool, settings, weights
+        )
     unlabelled = None
     if settings.transfer_on != "labelled":
         sample = np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE]

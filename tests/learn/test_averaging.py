@@ -79,3 +79,28 @@ def test_a_class_that_nobody_is_called_has_an_average(seen_through_a_wedge):
     found = average(points, logits, told, kinds[told], logits[told], wedge, first_shapes()[:20])
     assert found.averages.references.isfinite().all()
     assert found.averages.references.shape[-1] == SHELLS * ORDERS
+
+
+def test_where_a_class_holds_nothing_its_average_is_nothing(rng):
+    """Noise on the outer shells is not averaged into a small particle."""
+    shapes = np.zeros((2, SHELLS, ORDERS), dtype=np.float32)
+    shapes[:, :3] = rng.normal(size=(2, 3, ORDERS))
+    kinds = np.arange(200) % 2
+    points = np.einsum("nij,nsj->nsi", turning_of(Rotation.random(200, rng=rng)), shapes[kinds])
+    points = (points + 0.7 * rng.normal(size=points.shape)).reshape(200, -1).astype(np.float32)
+    told = np.arange(20)
+    logits, wedge = 2 * np.eye(2)[kinds], np.eye(COEFFICIENTS, dtype=np.float32)
+    found = average(points, logits, told, kinds[told], logits[told], wedge, first_shapes()[:20])
+    energy = found.averages.references.view(-1, SHELLS, ORDERS).square().sum((0, 2))
+    assert energy[5:].sum() < 0.02 * energy[:3].sum()
+
+
+def test_of_junk_only_the_head_speaks(seen_through_a_wedge):
+    points, kinds, wedge = seen_through_a_wedge
+    told = np.arange(30)
+    logits = 2 * np.eye(3)[kinds]
+    shapes = first_shapes()[:20]
+    found = average(points, logits, told, kinds[told], logits[told], wedge, shapes, shapeless=2)
+    said = found.averages(torch.from_numpy(points)).numpy()
+    assert (said.argmax(1) != 2).all()
+    assert (said.argmin(1) != 2).all()

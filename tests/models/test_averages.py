@@ -60,3 +60,14 @@ def test_a_network_with_averages_answers_the_same_once_it_is_read_again(tmp_path
     again = checkpoint.load(tmp_path / "teacher.safetensors").network
     torch.testing.assert_close(again(boxes)[0], heard)
     assert (heard - plain).abs().max() > 0.01
+
+
+def test_a_shapeless_class_is_as_likely_as_the_others_together():
+    averages = some_averages()
+    averages.shapeless[2] = True
+    averages.frequency.copy_(torch.tensor([0.3, 0.1, 0.6]))
+    likely = torch.tensor([[2.0, -1.0, 30.0], [0.0, 0.0, -30.0]])
+    said = averages.compared(likely)
+    together = (0.75 * said[:, 0].exp() + 0.25 * said[:, 1].exp()).log()
+    torch.testing.assert_close(said[:, 2], together)
+    torch.testing.assert_close(said[:, 0] - said[:, 1], torch.tensor([3.0, 0.0]))
