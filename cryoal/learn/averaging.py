@@ -12,8 +12,9 @@ from scipy.special import log_softmax, softmax
 from torch import Tensor
 
 from cryoal.learn.calibrate import forgiving
+from cryoal.learn.whitening import energies, of_degree, whitened, whitening_of
 from cryoal.models.averages import BATCH, PARTS, Averages, likelihoods, part_of
-from cryoal.models.harmonics import COEFFICIENTS, DEGREE, DEGREES, ORDERS, RESOLVED, SHELLS
+from cryoal.models.harmonics import COEFFICIENTS, ORDERS, RESOLVED, SHELLS
 from cryoal.models.turning import turning
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,6 @@ HEARD, HEEDED = 4, 0.5
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
 FEWEST = 40
-#: Share of a covariance's diagonal in it: shells next to each other are noisy alike.
-SHRUNK = 0.05
 #: Standard errors by which labels must be told better before averages are heard.
 SURE = 1.0
 #: Least variance that is expected of an average's coefficients.
@@ -167,16 +166,16 @@ class _Search:
         self.part = part_of(points)
         shape = points.view(-1, SHELLS, ORDERS)
         self.averages = Averages(shares.shape[1]).to(points.device)
-        self.averages.whitening.copy_(_whitening(shape, shares))
-        self.averages.transfer.copy_(_whitened(transfer, self.averages.whitening))
+        self.averages.whitening.copy_(whitening_of(shape, shares))
+        self.averages.transfer.copy_(whitened(transfer, self.averages.whitening))
         self.points = self.averages.white(shape).flatten(1)
         held = shape.square().sum((0, 2)) > 0
         self.live = torch.from_numpy(RESOLVED).to(points.device) & held[:, None]
         self.at = self.live.flatten().nonzero()[:, 0]
-        self.energies = _energies(self.averages.transfer[self.at][:, self.at], self.at)
+        self.energies = energies(self.averages.transfer[self.at][:, self.at], self.at)
         shapes = self.averages.white(shapes) * self.live
         self.usual = torch.stack(
-            [shapes[:, :, orders].square().mean((0, 2)).clamp(min=LEAST) for orders in _orders()]
+            [shapes[:, :, orders].square().mean((0, 2)).clamp(min=LEAST) for orders in of_degree()]
         )
         #: Variance of coefficients by part, class, degree and shell.
         self.expected = self.usual.repeat(PARTS, shares.shape[1], 1, 1)
@@ -225,7 +224,7 @@ class _Search:
         automatic relevance determination (MacKay 1992): a small particle has nothing outside.
         """
         answer = torch.zeros_like(sums)
-        for degree, orders in enumerate(_orders()):
+        for degree, orders in enumerate(of_degree()):
             prior = torch.diag_embed(1 / expected[:, degree])
             error = torch.linalg.inv(counts[:, None, None] * self.energies[degree] + prior)
             answer[:, :, orders] = found = error @ sums[:, :, orders]
@@ -233,53 +232,6 @@ class _Search:
             both = BELIEVED * self.usual[degree] + len(orders) * own
             expected[:, degree] = (both / (BELIEVED + len(orders))).clamp(min=LEAST)
         return answer
-
-
-def _energies(transfer: Tensor, at: Tensor) -> Tensor:
-    """What is left of each degree's shells behind the wedge, over all orientations.
-
-    (n, n), (n,) -> (DEGREES + 1, SHELLS, SHELLS)
-    """
-    whole = torch.zeros(COEFFICIENTS, COEFFICIENTS, device=transfer.device)
-    whole[at[:, None], at] = transfer.T @ transfer
-    whole = whole.view(SHELLS, ORDERS, SHELLS, ORDERS).diagonal(dim1=1, dim2=3)
-    return torch.stack([whole[:, :, orders].mean(2) for orders in _orders()])
-
-
-def _whitening(points: Tensor, shares: Tensor) -> Tensor:
-    """Inverse square roots of the shells' covariance, degree by degree: (DEGREES + 1, S, S).
-
-    Of degree 0 it is the covariance within classes: their means differ. That of the others holds
-    some signal too, which is far below the noise.
-    """
-    covariance = torch.stack(
-        [
-            torch.einsum("nsm,ntm->st", points[:, :, orders], points[:, :, orders]) / len(orders)
-            for orders in _orders()
-        ]
-    ) / len(points)
-    spheres = points[:, :, 0]
-    means = (shares.T @ spheres) / shares.sum(0)[:, None].clamp(min=1e-6)
-    rest = spheres - shares @ means
-    covariance[0] = rest.T @ rest / len(rest)
-    diagonal = torch.diag_embed(covariance.diagonal(dim1=1, dim2=2))
-    values, vectors = torch.linalg.eigh((1 - SHRUNK) * covariance + SHRUNK * diagonal)
-    # Shells that boxes do not hold have no variance, and none is made.
-    scale = torch.where(values > 1e-6, values.clamp(min=1e-6) ** -0.5, 0.0)
-    root: Tensor = (vectors * scale[:, None]) @ vectors.transpose(1, 2)
-    return root
-
-
-def _whitened(transfer: Tensor, whitening: Tensor) -> Tensor:
-    """The operator between whitened coefficients."""
-    whole = torch.zeros(SHELLS, ORDERS, SHELLS, ORDERS, device=transfer.device)
-    back = torch.zeros_like(whole)
-    inverse = torch.linalg.pinv(whitening, hermitian=True)
-    for order, degree in enumerate(DEGREE):
-        whole[:, order, :, order] = whitening[degree]
-        back[:, order, :, order] = inverse[degree]
-    n = COEFFICIENTS
-    return whole.reshape(n, n) @ transfer @ back.reshape(n, n)
 
 
 def _weigh(
@@ -297,8 +249,3 @@ def _weigh(
 
     first, second = np.exp(minimize(loss, np.array([0.0, -1.5]), method="Nelder-Mead").x)
     return float(first), float(second)
-
-
-def _orders() -> list[NDArray[np.intp]]:
-    """Which orders each degree has."""
-    return [np.flatnonzero(degree == DEGREE) for degree in range(DEGREES + 1)]

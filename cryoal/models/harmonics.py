@@ -120,8 +120,9 @@ def _orders(
 ) -> list[NDArray[np.float64]]:
     found = []
     for degree in range(DEGREES + 1):
-        for order in range(-degree, degree + 1):
-            value = sph_harm_y(degree, abs(order), polar, azimuth)
-            part = value.imag if order < 0 else value.real
-            found.append(part * np.sqrt(4 * np.pi * (1 if order == 0 else 2)))
+        values = [sph_harm_y(degree, order, polar, azimuth) for order in range(degree + 1)]
+        scale = np.sqrt(8 * np.pi)
+        found += [scale * value.imag for value in values[:0:-1]]
+        found.append(np.sqrt(4 * np.pi) * values[0].real)
+        found += [scale * value.real for value in values[1:]]
     return found
