@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,11 @@ from cryoal.models.turning import turning
 
 log = logging.getLogger(__name__)
 
-#: Orientations and rounds: coarsely turned at first, finely at the end.
-STAGES = ((200, 12), (400, 8))
+#: Orientations and rounds: coarsely turned at first, finely then, until labels set aside have not
+#: been told better for so many rounds. Two states of one complex part late; classes that err in
+#: each other's favour are worse for every round more.
+STAGES = ((200, 16), (400, 24))
+PATIENCE = 6
 #: Likelihoods are flattened by this power at first, and in equal steps to 1: annealing.
 FLATTENED, ANNEALED = 0.5, 14
 #: After so many rounds the averages are heard about a particle's class, beside the head; and what
@@ -30,6 +34,8 @@ HEARD, HEEDED = 4, 0.5
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
 FEWEST = 40
+#: Particles whose chance to be of a class is less have no part in its average.
+NEGLIGIBLE = 0.01
 #: Standard errors by which labels must be told better before averages are heard.
 SURE = 1.0
 #: Least variance that is expected of an average's coefficients.
@@ -132,13 +138,23 @@ def average(
     if shapeless is not None:
         averages.shapeless[shapeless] = True
     weights = (1.0, 0.0)
+    best, best_number, best_references = -np.inf, 0, averages.references
     for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
         flattened = min(1.0, FLATTENED + (1 - FLATTENED) * number / ANNEALED)
         averages.frequency.copy_(shares.mean(0))
+        references = averages.references.clone()
         likely = search.step(shares, turns, flattened).cpu().numpy()
-        if number >= HEARD:
-            weights = _weigh(aside, likely[labelled], targets)
-            shares = chances(weights[0] * told_by_head + min(weights[1], HEEDED) * likely)
+        if number < HEARD:
+            continue
+        weights = _weigh(aside, likely[labelled], targets)
+        shares = chances(weights[0] * told_by_head + min(weights[1], HEEDED) * likely)
+        if turns == STAGES[-1][0]:
+            said = _said(aside, likely[labelled], targets, weights)
+            if said > best:
+                best, best_number, best_references = said, number, references
+            elif number >= best_number + PATIENCE:
+                break
+    averages.references.copy_(best_references)
     with torch.no_grad():
         likely = averages(search.raw[labelled]).cpu().numpy()
     weights = _weigh(aside, likely, targets)
@@ -147,7 +163,8 @@ def average(
     together = weights[0] * aside + weights[1] * likely
     alone, _ = _weigh(aside, 0 * aside, targets)
     gains = forgiving(together, targets) - forgiving(alone * aside, targets)
-    log.info("averaged %d particles in %.0f s", len(rows), time.monotonic() - began)
+    took = time.monotonic() - began
+    log.info("averaged %d particles: %d rounds in %.0f s", len(rows), number + 1, took)
     return Averaged(
         averages,
         weights[0],
@@ -197,22 +214,17 @@ class _Search:
         turned = turning(turns).to(points.device)
         likely = points.new_zeros(shares.shape)
         for part, references in enumerate(self.averages.references):
+            own = self.part == part
             seen, energy = self.averages.seen(references, turns)
             seen = seen[:, :, self.at]
-            columns = seen.flatten(0, 1).T.contiguous()
-            total = torch.zeros_like(seen)
-            for rows in torch.split(torch.arange(len(points), device=points.device), BATCH):
-                match = (points[rows] @ columns).view(-1, *energy.shape) - energy
-                own = self.part[rows] == part
-                likely[rows[own]] = torch.logsumexp(match[own], dim=2)
-                rest = rows[~own]
-                orientation = torch.softmax(match[~own] * flattened, dim=2)
-                orientation *= shares[rest][:, :, None]
-                total += orientation.permute(1, 2, 0) @ points[rest]
-            back = torch.zeros(*total.shape[:2], COEFFICIENTS, device=total.device)
-            back[:, :, self.at] = total @ transfer
+            likely[own] = likelihoods(points[own], seen, energy)
+            back = torch.zeros(*seen.shape[:2], COEFFICIENTS, device=seen.device)
+            for kind, views in enumerate(zip(seen, energy, strict=True)):
+                rows = (~own & (shares[:, kind] > NEGLIGIBLE)).nonzero()[:, 0]
+                total = _oriented(points[rows], shares[rows, kind], *views, flattened)
+                back[kind, :, self.at] = total @ transfer
             sums = torch.einsum("gij,cgsi->csj", turned, back.view(*back.shape[:2], SHELLS, ORDERS))
-            counts = shares[self.part != part].sum(0)
+            counts = shares[~own].sum(0)
             solved = self._solved(sums, counts, self.expected[part]) * self.live
             references.copy_(solved.flatten(1))
         return self.averages.compared(likely)
@@ -234,6 +246,20 @@ class _Search:
         return answer
 
 
+def _oriented(
+    points: Tensor, shares: Tensor, seen: Tensor, energy: Tensor, flattened: float
+) -> Tensor:
+    """Sum of a class's particles by the orientations in which its average explains them.
+
+    (N, n), (N,), (G, n), (G,) -> (G, n)
+    """
+    total = torch.zeros_like(seen)
+    for some, share in zip(torch.split(points, BATCH), torch.split(shares, BATCH), strict=True):
+        match = (some @ seen.T - energy) * flattened
+        total += (torch.softmax(match, dim=1) * share[:, None]).T @ some
+    return total
+
+
 def _weigh(
     head: NDArray[np.floating], likely: NDArray[np.floating], targets: NDArray[np.integer]
 ) -> tuple[float, float]:
@@ -243,9 +269,18 @@ def _weigh(
     """
 
     def loss(logs: NDArray[np.floating]) -> float:
-        first, second = np.exp(logs)
-        said = forgiving(first * head + second * likely, targets).mean()
+        said = _said(head, likely, targets, np.exp(logs))
         return float(-said + 0.01 * (logs[0] ** 2 + (logs[1] + 1.5) ** 2))
 
     first, second = np.exp(minimize(loss, np.array([0.0, -1.5]), method="Nelder-Mead").x)
     return float(first), float(second)
+
+
+def _said(
+    head: NDArray[np.floating],
+    likely: NDArray[np.floating],
+    targets: NDArray[np.integer],
+    weights: Sequence[float],
+) -> float:
+    """Mean log-probability of labels by logits and log-likelihoods together."""
+    return float(forgiving(weights[0] * head + weights[1] * likely, targets).mean())

@@ -56,7 +56,8 @@ def turning_of(rotations: Rotation) -> NDArray[np.float32]:
     """
     directions = np.random.default_rng(0).normal(size=(_DIRECTIONS, 3))
     inverse = np.linalg.pinv(real_harmonics(directions))
-    found = np.stack([inverse @ real_harmonics(r.apply(directions)) for r in rotations])
+    turned = (directions @ rotations.as_matrix().swapaxes(1, 2)).reshape(-1, 3)
+    found = inverse @ real_harmonics(turned).reshape(-1, _DIRECTIONS, ORDERS)
     found[:, DEGREE[:, None] != DEGREE] = 0.0
     return found.astype(np.float32)
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,14 @@ def test_averages_of_noise_gain_nothing_that_is_sure_and_count_little(rng):
     _, found = averaged(points, kinds, np.eye(COEFFICIENTS, dtype=np.float32), labels=60)
     assert found.gain < 3 * found.error
     assert found.averages.share < 0.6
+
+
+def test_what_no_round_makes_better_is_not_searched_for_long(rng, caplog):
+    points = rng.normal(size=(300, COEFFICIENTS)).astype(np.float32)
+    with caplog.at_level("INFO", logger="cryoal"):
+        averaged(points, np.arange(300) % 3, np.eye(COEFFICIENTS, dtype=np.float32), labels=60)
+    rounds = int(re.search(r"(\d+) rounds", caplog.text)[1])
+    assert rounds < sum(number for _, number in averaging.STAGES)
 
 
 def test_more_particles_than_enough_are_compared_but_not_averaged(
