@@ -23,7 +23,7 @@ def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_
     from cryoal.project.project import Project
 
     opened = Project.open(project)
-    with progress("steps") as bar:
+    with progress("done") as bar:
         queue = opened.select(n, acquisition, seed, bar)
     path = opened.layout.round(opened.newest_queue_number).queries
     if as_json:
@@ -58,7 +58,7 @@ def train(project: Path, from_scratch: bool) -> None:
     """Train teacher and student on today's labels; goes on where it was interrupted."""
     from cryoal.project.project import Project
 
-    with progress("steps") as bar:
+    with progress("done") as bar:
         done = Project.open(project).train(bar, from_scratch=from_scratch)
     say(f"Round {done.number} is trained: {done.teacher}. Next: cryoal predict {project}")
 

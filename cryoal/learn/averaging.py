@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: Orientations and rounds: coarsely turned at first, finely then, until labels set aside have not
 #: been told better for so many rounds. Two states of one complex part late; classes that err in
 #: each other's favour are worse for every round more.
-STAGES = ((200, 16), (400, 24))
+STAGES = ((200, 16), (400, 60))
 PATIENCE = 6
 #: Likelihoods are flattened by this power at first, and in equal steps to 1: annealing.
 FLATTENED, ANNEALED = 0.5, 14
