@@ -13,6 +13,7 @@ from scipy.special import log_softmax, softmax
 from torch import Tensor
 
 from cryoal.learn.calibrate import forgiving
+from cryoal.learn.prior import pool_prior
 from cryoal.learn.whitening import energies, of_degree, whitened, whitening_of
 from cryoal.models.averages import BATCH, PARTS, Averages, likelihoods, part_of
 from cryoal.models.harmonics import COEFFICIENTS, ORDERS, RESOLVED, SHELLS
@@ -59,6 +60,8 @@ class Averaged:
     gain, error : float
         How much likelier such labels are called than by the head alone, as a difference of mean
         log-probabilities, and the standard error of that.
+    prior : (C,)
+        How common each class is in the pool, by both together.
     """
 
     averages: Averages
@@ -67,6 +70,7 @@ class Averaged:
     log_loss: float
     gain: float
     error: float
+    prior: NDArray[np.float64]
 
     @property
     def helps(self) -> bool:
@@ -138,7 +142,7 @@ def average(
     if shapeless is not None:
         averages.shapeless[shapeless] = True
     weights = (1.0, 0.0)
-    best, best_number, best_references = -np.inf, 0, averages.references
+    best, best_number, best_references, called = -np.inf, 0, averages.references, told_by_head
     for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
         flattened = min(1.0, FLATTENED + (1 - FLATTENED) * number / ANNEALED)
         averages.frequency.copy_(shares.mean(0))
@@ -152,6 +156,7 @@ def average(
             said = _said(aside, likely[labelled], targets, weights)
             if said > best:
                 best, best_number, best_references = said, number, references
+                called = weights[0] * told_by_head + weights[1] * likely
             elif number >= best_number + PATIENCE:
                 break
     averages.references.copy_(best_references)
@@ -172,6 +177,7 @@ def average(
         log_loss=float(-log_softmax(together, axis=1)[np.arange(len(targets)), targets].mean()),
         gain=float(gains.mean()),
         error=float(gains.std() / len(gains) ** 0.5),
+        prior=pool_prior(called, np.arange(len(told)), targets),
     )
 
 

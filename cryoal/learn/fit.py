@@ -124,8 +124,7 @@ def fit(
 def balanced_weights(targets: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
     """Class weights that make every class count alike: (C,), their mean over particles 1.
 
-    A network so trained answers for a pool where all classes are equally common;
-    ``predict.with_prior`` undoes that.
+    A network so trained answers for a pool where all classes are equally common.
     """
     counts = np.bincount(targets, minlength=n_classes).astype(np.float64)
     weights = np.divide(1.0, counts, out=np.zeros(n_classes), where=counts > 0)

@@ -101,31 +101,6 @@ def predict_dropout(
     return torch.cat(answers, dim=1).numpy()
 
 
-def with_prior(
-    probabilities: NDArray[np.float32], old: NDArray[np.floating], new: NDArray[np.floating]
-) -> NDArray[np.float32]:
-    """Probabilities for a pool whose classes are as common as ``new``, not as ``old``.
-
-    Saerens, Latinne and Decaestecker, Neural Computation 14 (2002): p(c|x) is multiplied by
-    new(c) / old(c) and scaled to sum to 1. A class never seen (old 0) stays as it is.
-
-    Parameters
-    ----------
-    probabilities : (N, C)
-    old, new : (C,)
-
-    Examples
-    --------
-    >>> even = np.array([[0.5, 0.5]], dtype=np.float32)
-    >>> with_prior(even, np.array([0.5, 0.5]), np.array([0.9, 0.1])).round(2).tolist()
-    [[0.8999999761581421, 0.10000000149011612]]
-    """
-    ratio = np.divide(new, old, out=np.ones(len(old)), where=np.asarray(old) > 0)
-    scaled = probabilities * ratio
-    answer: NDArray[np.float32] = (scaled / scaled.sum(-1, keepdims=True)).astype(np.float32)
-    return answer
-
-
 def _ready(network: Network, device: str) -> torch.device:
     where = resolve_device(device)
     network.to(where, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from cryoal.core.labels import JUNK
-from cryoal.learn.averaging import FEWEST, average
+from cryoal.learn.averaging import FEWEST, Averaged, average
 from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.predict import predict
+from cryoal.learn.prior import pool_prior
 from cryoal.models.base import Network, build
 from cryoal.models.invariants import SIZE
 from cryoal.models.pretrained import first_shapes, has_weights, start_from_weights
@@ -40,51 +41,55 @@ def settle_pair(
         start_from_weights(network, weights)
     points, told = _embedded(teacher, sight, rows, pool, settings)
     settled = settle_head(teacher, points, told, targets, seed=settings.seed)
+    taken = next(iter(settled.values()))
+    logits = points @ taken.weight.T + taken.bias
+    prior = pool_prior(logits, told, targets)
     if isinstance(teacher, Shape):
         everyone = np.concatenate([rows, pool])
         junk = list(classes).index(JUNK) if JUNK in classes else None
-        settled = _add_averages(teacher, points, targets, junk, settled, sight, everyone, settings)
+        found = _averages(teacher, logits, taken.aside, targets, junk, sight, everyone, settings)
+        if found is not None and found.helps:
+            teacher.take(found.averages, found.head)
+            prior = found.prior
+            heard = replace(taken, accuracy=found.accuracy, log_loss=found.log_loss)
+            settled = {"averages": heard} | settled
+    assert isinstance(teacher.head, torch.nn.Linear)
+    with torch.no_grad():
+        teacher.head.bias.add_(torch.from_numpy(np.log(prior)))
     called = predict(teacher, sight.show(rows, teacher), device=settings.device)[0].argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
     settle_head(student, points, told, called, seed=settings.seed)
     return settled
 
 
-def _add_averages(
+def _averages(
     teacher: Shape,
-    points: NDArray[np.float32],
+    logits: NDArray[np.floating],
+    aside: NDArray[np.floating],
     targets: NDArray[np.intp],
     junk: int | None,
-    settled: dict[str, Settled],
     sight: Sight,
     rows: NDArray[np.intp],
     settings: TrainSettings,
-) -> dict[str, Settled]:
-    """Let averages of the classes be heard beside the head, where labels say that it helps."""
-    head = next(iter(settled.values()))
+) -> Averaged | None:
+    """Averages of the classes, where there are particles and labels enough for them."""
     device = resolve_device(settings.device)
     if device.type == "mps":  # it finds no eigenvalues
         device = torch.device("cpu")
-    many = len(rows) >= FEWEST * teacher.recipe.n_classes
-    if not many or not np.isfinite(head.aside).all():
-        return settled
-    found = average(
+    if len(rows) < FEWEST * teacher.recipe.n_classes or not np.isfinite(aside).all():
+        return None
+    return average(
         sight.described[rows, SIZE:],
-        points @ head.weight.T + head.bias,
+        logits,
         np.arange(len(targets)),
         targets,
-        head.aside,
+        aside,
         sight.wedge,
         first_shapes(),
         shapeless=junk,
         seed=settings.seed,
         device=device,
     )
-    if not found.helps:
-        return settled
-    teacher.take(found.averages, found.head)
-    heard = replace(head, accuracy=found.accuracy, log_loss=found.log_loss)
-    return {"averages": heard} | settled
 
 
 def unlearned_embedding(

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cryoal.data.augment import central
-from cryoal.learn.predict import predict, predict_dropout, with_prior
+from cryoal.learn.predict import predict, predict_dropout
 from cryoal.models.base import build
 
 
@@ -61,9 +61,3 @@ def test_dropout_samples_differ_from_each_other_but_not_by_batch(network, boxes)
 def test_without_dropping_a_dropout_sample_is_the_prediction(network, boxes):
     sample = predict_dropout(network, boxes, samples=1, rate=0.0, device="cpu")[0]
     np.testing.assert_allclose(sample, predict(network, boxes, device="cpu")[0], atol=1e-6)
-
-
-def test_changing_the_prior_and_back_changes_nothing(rng):
-    p = rng.dirichlet(np.ones(4), 20).astype(np.float32)
-    old, new = np.full(4, 0.25), np.array([0.7, 0.1, 0.1, 0.1])
-    np.testing.assert_allclose(with_prior(with_prior(p, old, new), new, old), p, atol=1e-6)
