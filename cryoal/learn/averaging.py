@@ -1,8 +1,8 @@
-"""Averages of the classes: from labels, from what a head calls the others, in all orientations."""
+"""Averages of the classes: of labels, and of the others as a head and the averages call them."""
 
+import itertools
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,37 +13,39 @@ from scipy.special import log_softmax, softmax
 from torch import Tensor
 
 from cryoal.learn.calibrate import forgiving
+from cryoal.learn.orienting import Search
 from cryoal.learn.prior import pool_prior
-from cryoal.learn.whitening import energies, of_degree, whitened, whitening_of
-from cryoal.models.averages import BATCH, PARTS, Averages, likelihoods, part_of
-from cryoal.models.harmonics import COEFFICIENTS, ORDERS, RESOLVED, SHELLS
-from cryoal.models.turning import turning
+from cryoal.models.averages import TURNS, Averages
+from cryoal.models.places import even_on_rings
 
 log = logging.getLogger(__name__)
 
-#: Orientations and rounds: coarsely turned at first, finely then, until labels set aside have not
-#: been told better for so many rounds. Two states of one complex part late; classes that err in
-#: each other's favour are worse for every round more.
+#: Orientations and rounds: coarsely turned at first, finely then, until labels set aside have been
+#: told worse for so many rounds, or so small a share of the particles was called otherwise in as
+#: many. Two states of one complex part late; classes that err in each other's favour are worse for
+#: every round more.
 STAGES = ((200, 16), (400, 60))
-PATIENCE = 6
+PATIENCE, SETTLED = 6, 0.003
+#: More rounds at the end, in as many orientations as predictions are made in.
+FINE = 2
 #: Likelihoods are flattened by this power at first, and in equal steps to 1: annealing.
 FLATTENED, ANNEALED = 0.5, 14
 #: After so many rounds the averages are heard about a particle's class, beside the head; and what
 #: they count at most meanwhile: wrong guesses confirm themselves.
 HEARD, HEEDED = 4, 0.5
-#: Averages are made of so many particles at most, labelled ones first.
+#: After so many rounds averages have shape enough to say where a particle lies.
+MOVED = 6
+#: Averages are made of so many particles at most.
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
 FEWEST = 40
-#: Particles whose chance to be of a class is less have no part in its average.
-NEGLIGIBLE = 0.01
-#: Standard errors by which labels must be told better before averages are heard.
+#: Standard errors by which labels must be told better before averages are heard, and by which they
+#: may be told worse.
 SURE = 1.0
-#: Least variance that is expected of an average's coefficients.
-LEAST = 1e-4
-#: How many of its coefficients a class's own variance, degree by degree and shell by shell, has to
-#: outweigh before it is believed rather than the shapes' one.
-BELIEVED = 0.3
+#: Logarithms of what head and averages may count, where the search for it begins.
+WEIGHTS = ((-1.5, -0.8, 0.0), (-2.5, -1.5, -0.8, 0.0))
+#: Rings of places that hold a smaller share of the particles are not looked at in predictions.
+FEW = 0.1
 
 
 @dataclass(frozen=True)
@@ -79,54 +81,46 @@ class Averaged:
 
 
 def average(
-    coefficients: NDArray[np.float32],
+    points: NDArray[np.float32],
     logits: NDArray[np.floating],
-    told: NDArray[np.integer],
     targets: NDArray[np.integer],
     aside: NDArray[np.floating],
     transfer: NDArray[np.float32],
     shapes: Tensor,
     *,
+    placed: NDArray[np.float32] | None = None,
     shapeless: int | None = None,
-    seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> Averaged:
-    """Average the classes of a pool, by expectation maximisation over classes and orientations.
+    """Average classes, by expectation maximisation over classes, orientations and places.
 
     Each class begins as the shape that explains its likely particles best. Then, again and
-    again, every particle is held against all averages in all orientations, its chances to be of
-    a class are what the head and those likelihoods say together (its label, where it has one),
-    and everything is averaged anew. A particle is judged only by averages it had no part in.
+    again, every particle is held against all averages in all orientations and places, its
+    chances to be of a class are what the head and those likelihoods say together (its label,
+    where it has one), and everything is averaged anew. How far picks err is estimated with it.
+    A particle is judged only by averages it had no part in.
 
     Parameters
     ----------
-    coefficients : (N, COEFFICIENTS)
-        Of the pool, labelled particles included; see ``models.harmonics``.
+    points : (N, COEFFICIENTS)
+        Of the labelled particles and, behind them, of others; see ``models.harmonics``.
     logits : (N, C)
         What a head thinks of each.
-    told : (n,) int
-        Rows that are labelled.
     targets : (n,) int
-        Their classes.
+        Classes of the first n.
     aside : (n, C)
         The head's logits of labelled particles when it had not seen their labels.
     transfer : (COEFFICIENTS, COEFFICIENTS)
         What the missing wedge does to coefficients, ``models.turning.transfer_operator``.
     shapes : (K, SHELLS, ORDERS)
         To begin with, for example ``models.pretrained.first_shapes``.
+    placed : (N, P * COEFFICIENTS), optional
+        About all places: particles may lie beside the centre then.
     shapeless : int, optional
         The class whose members have no shape in common: junk.
-    seed : int
-        Of the particles where there are more than enough.
     """
     began = time.monotonic()
-    rng = np.random.default_rng(seed)
-    others = np.setdiff1d(np.arange(len(logits)), told)
-    room = max(ENOUGH - len(told), 0)
-    if len(others) > room:
-        others = np.sort(rng.choice(others, room, replace=False))
-    rows = np.concatenate([told, others])
-    labelled = slice(0, len(told))
+    labelled = slice(0, len(targets))
     known = np.eye(logits.shape[1])[targets]
 
     def chances(of: NDArray[np.floating]) -> Tensor:
@@ -134,136 +128,78 @@ def average(
         shares[labelled] = known
         return torch.from_numpy(shares.astype(np.float32)).to(device)
 
-    told_by_head = logits[rows]
-    shares = chances(told_by_head)
-    points = torch.from_numpy(coefficients[rows]).to(device)
-    search = _Search(points, shares, torch.from_numpy(transfer).to(device), shapes.to(device))
+    shares = chances(logits)
+    here, wedge = torch.from_numpy(points).to(device), torch.from_numpy(transfer).to(device)
+    search = Search(here, shares, wedge, shapes.to(device))
     averages = search.averages
     if shapeless is not None:
         averages.shapeless[shapeless] = True
-    weights = (1.0, 0.0)
-    best, best_number, best_references, called = -np.inf, 0, averages.references, told_by_head
+    best: _Best | None = None
+    most = -np.inf
+    calls: list[NDArray[np.intp]] = []
     for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
         flattened = min(1.0, FLATTENED + (1 - FLATTENED) * number / ANNEALED)
+        if number == MOVED and placed is not None:
+            search.move(torch.from_numpy(placed).to(device))
         averages.frequency.copy_(shares.mean(0))
-        references = averages.references.clone()
+        references, lies = averages.references.clone(), averages.lies.clone()
         likely = search.step(shares, turns, flattened).cpu().numpy()
         if number < HEARD:
             continue
         weights = _weigh(aside, likely[labelled], targets)
-        shares = chances(weights[0] * told_by_head + min(weights[1], HEEDED) * likely)
-        if turns == STAGES[-1][0]:
-            said = _said(aside, likely[labelled], targets, weights)
-            if said > best:
-                best, best_number, best_references = said, number, references
-                called = weights[0] * told_by_head + weights[1] * likely
-            elif number >= best_number + PATIENCE:
-                break
-    averages.references.copy_(best_references)
+        shares = chances(weights[0] * logits + min(weights[1], HEEDED) * likely)
+        if turns < STAGES[-1][0]:
+            continue
+        called = weights[0] * logits + weights[1] * likely
+        said = forgiving(weights[0] * aside + weights[1] * likely[labelled], targets)
+        if best is None or said.mean() >= most - SURE * _error(said - best.said):
+            best = _Best(said, number, references, lies, called)
+            most = max(most, said.mean())
+        calls.append(called.argmax(1))
+        settled = len(calls) > PATIENCE and (calls[-1] != calls[-1 - PATIENCE]).mean() < SETTLED
+        if settled or number >= best.number + PATIENCE:
+            break
+    assert best is not None
+    averages.references.copy_(best.references)
+    averages.lies.copy_(best.lies)
+    shares = chances(best.called)
+    for _ in range(FINE):
+        search.step(shares, TURNS, 1.0)
+    averages.lies.copy_(even_on_rings(averages.lies, least=FEW))
     with torch.no_grad():
-        likely = averages(search.raw[labelled]).cpu().numpy()
+        seen = points if placed is None else placed
+        likely = averages(torch.from_numpy(seen[labelled]).to(device)).cpu().numpy()
     weights = _weigh(aside, likely, targets)
     averages = averages.cpu()
     averages.share.fill_(weights[1])
     together = weights[0] * aside + weights[1] * likely
     alone, _ = _weigh(aside, 0 * aside, targets)
     gains = forgiving(together, targets) - forgiving(alone * aside, targets)
-    took = time.monotonic() - began
-    log.info("averaged %d particles: %d rounds in %.0f s", len(rows), number + 1, took)
+    log.info(
+        "averaged %d particles in %d rounds (%.0f s); %.0f %% lie beside their centre",
+        *(len(points), number + 1, time.monotonic() - began),
+        100 * (1 - float(averages.lies[0])),
+    )
     return Averaged(
         averages,
         weights[0],
         accuracy=float((together.argmax(1) == targets).mean()),
         log_loss=float(-log_softmax(together, axis=1)[np.arange(len(targets)), targets].mean()),
         gain=float(gains.mean()),
-        error=float(gains.std() / len(gains) ** 0.5),
-        prior=pool_prior(called, np.arange(len(told)), targets),
+        error=_error(gains),
+        prior=pool_prior(best.called, np.arange(len(targets)), targets),
     )
 
 
-class _Search:
-    """Averages of all parts as they are so far; each step makes them anew."""
+@dataclass(frozen=True)
+class _Best:
+    """The latest averages that tell labels set aside no worse, their round and their answer."""
 
-    def __init__(self, points: Tensor, shares: Tensor, transfer: Tensor, shapes: Tensor) -> None:
-        self.raw = points
-        self.part = part_of(points)
-        shape = points.view(-1, SHELLS, ORDERS)
-        self.averages = Averages(shares.shape[1]).to(points.device)
-        self.averages.whitening.copy_(whitening_of(shape, shares))
-        self.averages.transfer.copy_(whitened(transfer, self.averages.whitening))
-        self.points = self.averages.white(shape).flatten(1)
-        held = shape.square().sum((0, 2)) > 0
-        self.live = torch.from_numpy(RESOLVED).to(points.device) & held[:, None]
-        self.at = self.live.flatten().nonzero()[:, 0]
-        self.energies = energies(self.averages.transfer[self.at][:, self.at], self.at)
-        shapes = self.averages.white(shapes) * self.live
-        self.usual = torch.stack(
-            [shapes[:, :, orders].square().mean((0, 2)).clamp(min=LEAST) for orders in of_degree()]
-        )
-        #: Variance of coefficients by part, class, degree and shell.
-        self.expected = self.usual.repeat(PARTS, shares.shape[1], 1, 1)
-        likely = torch.cat([self._likely(some) for some in torch.split(shapes, 16)], dim=1)
-        for part, references in enumerate(self.averages.references):
-            rest = self.part != part
-            by_class = shares[rest].T @ likely[rest] / shares[rest].sum(0)[:, None].clamp(min=1e-6)
-            references.copy_(shapes[by_class.argmax(1)].flatten(1))
-
-    def _likely(self, shapes: Tensor) -> Tensor:
-        return likelihoods(self.points, *self.averages.seen(shapes.flatten(1), STAGES[0][0]))
-
-    def step(self, shares: Tensor, turns: int, flattened: float) -> Tensor:
-        """Orient every particle by the averages so far, and average anew.
-
-        Returns what the averages so far say of every class, see ``Averages.compared``: (N, C).
-        """
-        points, transfer = self.points[:, self.at], self.averages.transfer[self.at][:, self.at]
-        turned = turning(turns).to(points.device)
-        likely = points.new_zeros(shares.shape)
-        for part, references in enumerate(self.averages.references):
-            own = self.part == part
-            seen, energy = self.averages.seen(references, turns)
-            seen = seen[:, :, self.at]
-            likely[own] = likelihoods(points[own], seen, energy)
-            back = torch.zeros(*seen.shape[:2], COEFFICIENTS, device=seen.device)
-            for kind, views in enumerate(zip(seen, energy, strict=True)):
-                rows = (~own & (shares[:, kind] > NEGLIGIBLE)).nonzero()[:, 0]
-                total = _oriented(points[rows], shares[rows, kind], *views, flattened)
-                back[kind, :, self.at] = total @ transfer
-            sums = torch.einsum("gij,cgsi->csj", turned, back.view(*back.shape[:2], SHELLS, ORDERS))
-            counts = shares[~own].sum(0)
-            solved = self._solved(sums, counts, self.expected[part]) * self.live
-            references.copy_(solved.flatten(1))
-        return self.averages.compared(likely)
-
-    def _solved(self, sums: Tensor, counts: Tensor, expected: Tensor) -> Tensor:
-        """Averages of greatest posterior: sums over particles against what they could hold.
-
-        How much is to be expected of a class on a shell is estimated anew meanwhile, as in
-        automatic relevance determination (MacKay 1992): a small particle has nothing outside.
-        """
-        answer = torch.zeros_like(sums)
-        for degree, orders in enumerate(of_degree()):
-            prior = torch.diag_embed(1 / expected[:, degree])
-            error = torch.linalg.inv(counts[:, None, None] * self.energies[degree] + prior)
-            answer[:, :, orders] = found = error @ sums[:, :, orders]
-            own = found.square().mean(2) + error.diagonal(dim1=1, dim2=2)
-            both = BELIEVED * self.usual[degree] + len(orders) * own
-            expected[:, degree] = (both / (BELIEVED + len(orders))).clamp(min=LEAST)
-        return answer
-
-
-def _oriented(
-    points: Tensor, shares: Tensor, seen: Tensor, energy: Tensor, flattened: float
-) -> Tensor:
-    """Sum of a class's particles by the orientations in which its average explains them.
-
-    (N, n), (N,), (G, n), (G,) -> (G, n)
-    """
-    total = torch.zeros_like(seen)
-    for some, share in zip(torch.split(points, BATCH), torch.split(shares, BATCH), strict=True):
-        match = (some @ seen.T - energy) * flattened
-        total += (torch.softmax(match, dim=1) * share[:, None]).T @ some
-    return total
+    said: NDArray[np.floating]
+    number: int
+    references: Tensor
+    lies: Tensor
+    called: NDArray[np.floating]
 
 
 def _weigh(
@@ -275,18 +211,16 @@ def _weigh(
     """
 
     def loss(logs: NDArray[np.floating]) -> float:
-        said = _said(head, likely, targets, np.exp(logs))
+        first, second = np.exp(logs)
+        said = forgiving(first * head + second * likely, targets).mean()
         return float(-said + 0.01 * (logs[0] ** 2 + (logs[1] + 1.5) ** 2))
 
-    first, second = np.exp(minimize(loss, np.array([0.0, -1.5]), method="Nelder-Mead").x)
+    # Forgiveness makes more than one valley.
+    begin = min((np.array(at) for at in itertools.product(*WEIGHTS)), key=loss)
+    first, second = np.exp(minimize(loss, begin, method="Nelder-Mead").x)
     return float(first), float(second)
 
 
-def _said(
-    head: NDArray[np.floating],
-    likely: NDArray[np.floating],
-    targets: NDArray[np.integer],
-    weights: Sequence[float],
-) -> float:
-    """Mean log-probability of labels by logits and log-likelihoods together."""
-    return float(forgiving(weights[0] * head + weights[1] * likely, targets).mean())
+def _error(values: NDArray[np.floating]) -> float:
+    """Standard error of a mean."""
+    return float(values.std() / len(values) ** 0.5)

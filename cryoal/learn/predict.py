@@ -124,7 +124,7 @@ def _see(
     embedding, on which a head settled in closed form was settled.
     """
     box = network.recipe.box
-    if allowed is None or network.sees == "invariants":
+    if allowed is None or network.sees != "boxes":
         logits, embedding = _forward(network, _plain(network, boxes))
         return logits.softmax(-1), embedding
     total: list[torch.Tensor] = []

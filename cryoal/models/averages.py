@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cryoal.models.harmonics import COEFFICIENTS, DEGREE, DEGREES, ORDERS, SHELLS
+from cryoal.models.places import PLACES, Placed
 from cryoal.models.turning import turning
 
 #: Each particle is held against averages that it had no part in: averages are made this often,
@@ -15,6 +16,9 @@ from cryoal.models.turning import turning
 PARTS = 3
 #: Orientations that a particle is judged in: 18 degrees apart, as fine as the sixth degree needs.
 TURNS = 1000
+#: So many find out first which places are worth it: at the others no class is more than so many
+#: times as likely as the likeliest is at all places together.
+COARSE, UNLIKELY = 200, 0.02
 #: Particles compared at once.
 BATCH = 256
 
@@ -24,8 +28,9 @@ class Averages(nn.Module):
 
     A particle x of class c is modelled as ``x = W D f + n``: the average f, turned by D into an
     unknown orientation, seen through the tomogram's missing wedge W, with Gaussian noise n. All
-    are coefficients on shells, whitened degree by degree. The likelihood is the mean over all
-    orientations, as in Scheres et al. (Nature Methods 4, 2007), without shifts.
+    are coefficients on shells, whitened degree by degree, about the place where the particle lies.
+    The likelihood is the mean over all orientations and, as likely as each is, all places, as in
+    Scheres et al. (Nature Methods 4, 2007).
 
     Of a class whose members have no shape in common, junk above all, an average says nothing:
     it is always as likely as the other classes together, and the head alone decides about it.
@@ -41,6 +46,7 @@ class Averages(nn.Module):
     share: Tensor
     frequency: Tensor
     shapeless: Tensor
+    lies: Tensor
 
     def __init__(self, n_classes: int) -> None:
         super().__init__()
@@ -52,8 +58,10 @@ class Averages(nn.Module):
         self.register_buffer("share", torch.ones(()))
         self.register_buffer("frequency", torch.full((n_classes,), 1 / n_classes))
         self.register_buffer("shapeless", torch.zeros(n_classes, dtype=torch.bool))
+        #: How likely a particle lies at each of ``PLACES``: at the centre, unless picks err.
+        self.register_buffer("lies", (torch.arange(len(PLACES)) == 0).float())
         #: Averages of a part in all orientations: found once, as long as they stay on a device.
-        self._views: dict[int, tuple[Tensor, Tensor]] = {}
+        self._views: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self._views.clear()  # moved to another device
@@ -65,20 +73,54 @@ class Averages(nn.Module):
         by_order = self.whitening[torch.from_numpy(DEGREE)]
         return torch.einsum("mst,...tm->...sm", by_order, coefficients)
 
+    @property
+    def moves(self) -> bool:
+        """Whether a particle may lie beside the centre of its box."""
+        return bool((self.lies[1:] > 0).any())
+
     def forward(self, coefficients: Tensor) -> Tensor:
-        """Log-likelihoods of every class, as their share counts: (B, COEFFICIENTS) -> (B, C)."""
+        """Log-likelihoods of every class, as their share counts.
+
+        Parameters
+        ----------
+        coefficients : (B, P * COEFFICIENTS) or (B, COEFFICIENTS)
+            About every place; with those about the centre alone, particles are taken to lie there.
+
+        Returns
+        -------
+        (B, C)
+        """
         with torch.autocast(coefficients.device.type, enabled=False):
+            shells = coefficients.unflatten(1, (-1, SHELLS, ORDERS))
+            places = self.lies.nonzero()[:, 0]
+            if shells.shape[1] == 1:
+                places = torch.zeros_like(places[:1])
+            points = self.white(shells[:, places]).flatten(2)  # (B, P, n)
             part = part_of(coefficients)
-            points = self.white(coefficients.reshape(-1, SHELLS, ORDERS)).flatten(1)
             answer = points.new_zeros(len(points), self.references.shape[1])
             for number in range(PARTS):
                 own = part == number
-                if not own.any():
-                    continue
-                if number not in self._views:
-                    self._views[number] = self.seen(self.references[number])
-                answer[own] = likelihoods(points[own], *self._views[number])
+                if own.any():
+                    answer[own] = self._likely(number, Placed.of(points[own], places))
             return self.share * self.compared(answer)
+
+    def _likely(self, part: int, points: Placed) -> Tensor:
+        """Log-likelihoods by one part's averages, summed over places: (n, C)."""
+        if len(points.points) > points.n:
+            coarse = self.likelihoods(points, *self._views_of(part, COARSE))
+            best = points.together(coarse).amax(1)[points.particle]
+            points = points.only((coarse.amax(1) > best + math.log(UNLIKELY)).nonzero()[:, 0])
+        return points.together(self.likelihoods(points, *self._views_of(part, TURNS)))
+
+    def likelihoods(self, points: Placed, seen: Tensor, energy: Tensor) -> Tensor:
+        """Log-likelihood of every class and place, its chance there included: (M, C)."""
+        found = likelihoods(points.points, seen, energy)
+        return found + self.lies.clamp(min=1e-30)[points.place].log()[:, None]
+
+    def _views_of(self, part: int, turns: int) -> tuple[Tensor, Tensor]:
+        if (part, turns) not in self._views:
+            self._views[part, turns] = self.seen(self.references[part], turns)
+        return self._views[part, turns]
 
     def compared(self, likely: Tensor) -> Tensor:
         """Log-likelihoods less their mean, those of shapeless classes put in: (B, C)."""

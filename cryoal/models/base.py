@@ -42,13 +42,17 @@ class Network(nn.Module):
     ----------
     recipe : Recipe
         Set by ``build``.
-    sees : "boxes" or "invariants"
-        With "invariants" ``forward`` also takes what ``models.invariants`` makes of the boxes,
-        (B, SIZE): computed once, they serve every round.
     """
 
     recipe: Recipe
-    sees: Literal["boxes", "invariants"] = "boxes"
+
+    @property
+    def sees(self) -> Literal["boxes", "invariants", "places"]:
+        """What ``forward`` takes beside boxes: "invariants", or "places" behind them, or nothing.
+
+        Both are descriptions by ``models.invariants``: computed once, they serve every round.
+        """
+        return "boxes"
 
     def emphases(self) -> dict[str, Tensor]:
         """Ways to weigh the embedding's columns, (D,) each, of which labels may choose the best.

@@ -55,6 +55,7 @@ class Harmonics(nn.Module):
 
     def __init__(self, box: int) -> None:
         super().__init__()
+        self.box = box
         shells = shells_of(box)
         for number, (voxels, values) in enumerate(shells):
             self.register_buffer(f"voxels{number}", torch.from_numpy(voxels), persistent=False)
@@ -84,6 +85,32 @@ class Harmonics(nn.Module):
             for k in range(self.n_shells)
         ]
         return nn.functional.pad(torch.stack(shells, dim=1), (0, 0, 0, SHELLS - len(shells)))
+
+    @torch.no_grad()
+    def coefficients_at(self, x: Tensor, places: Tensor) -> Tensor:
+        """The expansion about other places than the centre: (B, P, SHELLS, ORDERS) float32.
+
+        Parameters
+        ----------
+        x : (B, w, w, w)
+            With a margin about the box as wide as the farthest place.
+        places : (P, 3) int64
+            Voxels from the centre along (z, y, x).
+        """
+        wide = x.shape[-1]
+        margin = (wide - self.box) // 2
+        steps = torch.tensor([wide**2, wide, 1])
+        flat = x.flatten(1).T.contiguous()
+        shells = []
+        for k in range(self.n_shells):
+            inside = torch.stack(
+                torch.unravel_index(self.get_buffer(f"voxels{k}"), (self.box,) * 3), dim=1
+            )
+            at = (inside + margin) @ steps.to(inside.device)
+            values = self.get_buffer(f"values{k}")
+            moved = [(values @ flat[at + int(place @ steps)]).T for place in places]
+            shells.append(torch.stack(moved, dim=1))
+        return nn.functional.pad(torch.stack(shells, dim=2), (0, 0, 0, SHELLS - len(shells)))
 
     def _spectra(self, x: Tensor) -> Tensor:
         a = nn.functional.pad(self.coefficients(x), (0, 0, 0, BEYOND))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cryoal.core.geometry import frequencies, radius_grid
 from cryoal.models.harmonics import Harmonics
+from cryoal.models.places import PLACES, REACH
 
 #: Voxels: of a larger box the middle is described; a particle fills two thirds of its box, so up
 #: to half as much again nothing of it is lost, and averaging would lose all that is fine.
@@ -58,7 +59,7 @@ class Invariants(nn.Module):
     def __init__(self, box: int) -> None:
         super().__init__()
         self.halved = box > LARGEST_SHARP_BOX
-        self.box = box = described_side(box)
+        self.whole, self.box = box, (box := described_side(box))
         self.harmonics = Harmonics(box)
         radius = torch.from_numpy(radius_grid(box)).float()
         inside = (radius < box // 2).flatten()
@@ -106,21 +107,40 @@ class Invariants(nn.Module):
             return torch.cat(parts, dim=1)
 
     @torch.no_grad()
-    def describe(self, boxes: Tensor) -> Tensor:
+    def describe(self, boxes: Tensor, placed: bool = False) -> Tensor:
         """The invariants, and behind them the coefficients that turn with the particle.
 
-        (B, 1, box, box, box) -> (B, SIZE + COEFFICIENTS) float32; see ``models.harmonics``.
+        (B, 1, box, box, box) -> (B, SIZE + COEFFICIENTS) float32; see ``models.harmonics``. With
+        ``placed`` the coefficients about all ``PLACES``: (B, SIZE + P * COEFFICIENTS).
         """
         turning = self.harmonics.coefficients(self._seen(boxes)).flatten(1)
-        return torch.cat([self(boxes), turning], dim=1)
+        beside = [self.beside(boxes).flatten(1)] if placed else []
+        return torch.cat([self(boxes), turning, *beside], dim=1)
 
-    def _seen(self, boxes: Tensor) -> Tensor:
-        """What is described of boxes (B, 1, b, b, b): (B, box, box, box)."""
+    @torch.no_grad()
+    def beside(self, boxes: Tensor) -> Tensor:
+        """The coefficients about every place but the centre: (B, P - 1, SHELLS, ORDERS).
+
+        Parameters
+        ----------
+        boxes : (B, 1, S, S, S)
+            As stored, with the margin that ``describe`` does not see; where there is too little
+            of it, what leaves at one face comes in at the other.
+        """
+        wide = self._seen(boxes, margin=REACH)
+        return self.harmonics.coefficients_at(wide, PLACES[1:])
+
+    def _seen(self, boxes: Tensor, margin: int = 0) -> Tensor:
+        """What is described of boxes (B, 1, S, S, S), and a margin: (B, side, side, side)."""
         boxes = boxes.float()
         if self.halved:
-            boxes = nn.functional.avg_pool3d(boxes, 2)
-        middle = slice(start := boxes.shape[-1] // 2 - self.box // 2, start + self.box)
-        return boxes[:, 0, middle, middle, middle].contiguous()
+            # In twos from the centre outwards, whatever margin the stored box has.
+            extra = (boxes.shape[-1] - self.whole) // 2
+            boxes = nn.functional.avg_pool3d(_middle(boxes, self.whole + extra // 2 * 4), 2)
+        side = self.box + 2 * margin
+        if (missing := side - boxes.shape[-1]) > 0:
+            boxes = nn.functional.pad(boxes, (-(-missing // 2),) * 6, mode="circular")
+        return _middle(boxes, side)[:, 0].contiguous()
 
     def _moments(self, density: Tensor) -> Tensor:
         """Spread of what is bright along three axes, by size, however they lie: (B, 3)."""
@@ -132,6 +152,12 @@ class Invariants(nn.Module):
         # Eigenvalues do not know the axes; the processor finds 3 x 3 ones fastest.
         values: Tensor = torch.linalg.eigvalsh(covariance.cpu()).to(density.device)
         return values.clamp(min=0).sqrt()
+
+
+def _middle(boxes: Tensor, side: int) -> Tensor:
+    """The middle of boxes (B, 1, S, S, S), voxel S // 2 on voxel side // 2."""
+    middle = slice(start := boxes.shape[-1] // 2 - side // 2, start + side)
+    return boxes[:, :, middle, middle, middle]
 
 
 def _averages(group: Tensor, n: int, weight: Tensor | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -57,12 +58,15 @@ class SeesInvariants(Network):
     box : int, voxels
     """
 
-    sees = "invariants"
-
     def __init__(self, box: int) -> None:
         super().__init__()
         self._box = box
         self.standard = Standard(SIZE)
+
+    @property
+    def sees(self) -> Literal["boxes", "invariants", "places"]:
+        """Descriptions about the centre."""
+        return "invariants"
 
     @cached_property
     def invariants(self) -> Invariants:
@@ -75,10 +79,13 @@ class SeesInvariants(Network):
         return standard
 
     def described(self, boxes: Tensor) -> Tensor:
-        """Descriptions of boxes; descriptions stay as they are: (B, SIZE + COEFFICIENTS)."""
+        """Descriptions of boxes; descriptions stay as they are: (B, SIZE + COEFFICIENTS).
+
+        With those about all places behind them where the network sees places.
+        """
         if boxes.ndim == 2:
             return boxes.float()
-        return self.invariants.to(boxes.device).describe(boxes)
+        return self.invariants.to(boxes.device).describe(boxes, placed=self.sees == "places")
 
 
 class Shape(SeesInvariants):
@@ -114,6 +121,11 @@ class Shape(SeesInvariants):
         )
         self.bypass = bypass
         self.head = nn.Linear(LEARNT + SIZE * bypass, n_classes)
+
+    @property
+    def sees(self) -> Literal["boxes", "invariants", "places"]:
+        """Descriptions about all places where the averages say that particles lie there."""
+        return "places" if self.averages is not None and self.averages.moves else "invariants"
 
     def emphases(self) -> dict[str, Tensor]:
         """The pretrained layers' output above the invariants, or the invariants alone."""

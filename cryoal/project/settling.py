@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from cryoal.core.labels import JUNK
-from cryoal.learn.averaging import FEWEST, Averaged, average
+from cryoal.learn.averaging import ENOUGH, FEWEST, Averaged, average
 from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.predict import predict
 from cryoal.learn.prior import pool_prior
 from cryoal.models.base import Network, build
+from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.invariants import SIZE
 from cryoal.models.pretrained import first_shapes, has_weights, start_from_weights
 from cryoal.models.shape import SeesInvariants, Shape
@@ -47,7 +48,7 @@ def settle_pair(
     if isinstance(teacher, Shape):
         everyone = np.concatenate([rows, pool])
         junk = list(classes).index(JUNK) if JUNK in classes else None
-        found = _averages(teacher, logits, taken.aside, targets, junk, sight, everyone, settings)
+        found = _averages(logits, taken.aside, targets, junk, sight, everyone, settings)
         if found is not None and found.helps:
             teacher.take(found.averages, found.head)
             prior = found.prior
@@ -63,7 +64,6 @@ def settle_pair(
 
 
 def _averages(
-    teacher: Shape,
     logits: NDArray[np.floating],
     aside: NDArray[np.floating],
     targets: NDArray[np.intp],
@@ -72,22 +72,34 @@ def _averages(
     rows: NDArray[np.intp],
     settings: TrainSettings,
 ) -> Averaged | None:
-    """Averages of the classes, where there are particles and labels enough for them."""
+    """Averages of the classes, where there are particles and labels enough for them.
+
+    Parameters
+    ----------
+    logits : (N, C)
+    aside : (n, C)
+    targets : (n,) int
+    rows : (N,) int
+        Of the store, the labelled ones first.
+    """
     device = resolve_device(settings.device)
     if device.type == "mps":  # it finds no eigenvalues
         device = torch.device("cpu")
-    if len(rows) < FEWEST * teacher.recipe.n_classes or not np.isfinite(aside).all():
+    if len(rows) < FEWEST * logits.shape[1] or not np.isfinite(aside).all():
         return None
+    n = len(targets)
+    others = np.random.default_rng(settings.seed).permutation(np.arange(n, len(rows)))
+    used = np.r_[np.arange(n), np.sort(others[: max(ENOUGH - n, 0)])]
+    placed = sight.placed(rows[used])[:, SIZE:]
     return average(
-        sight.described[rows, SIZE:],
-        logits,
-        np.arange(len(targets)),
+        np.ascontiguousarray(placed[:, :COEFFICIENTS]),
+        logits[used],
         targets,
         aside,
         sight.wedge,
         first_shapes(),
+        placed=placed,
         shapeless=junk,
-        seed=settings.seed,
         device=device,
     )
 

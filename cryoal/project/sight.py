@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 from cryoal.core.geometry import sampled_region
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
-from cryoal.learn.describe import describe, read_descriptions, write_descriptions
+from cryoal.learn.describe import (
+    describe,
+    read_beside,
+    read_descriptions,
+    write_beside,
+    write_descriptions,
+)
 from cryoal.models.base import Network
+from cryoal.models.harmonics import ORDERS, SHELLS
 from cryoal.models.invariants import SIZE, described_side
 from cryoal.models.turning import transfer_operator
 
-#: Beside the stacks it was made from.
+#: Beside the stacks they were made from; the name of the second holds the boxes' digest.
 DESCRIPTIONS = "descriptions.safetensors"
+BESIDE = "beside-{}.npy"
 
 
 @dataclass(frozen=True)
@@ -35,12 +43,15 @@ class Sight:
     measured : (b, b, b // 2 + 1) float32
         Share of the tomograms that have measured a spatial frequency, in the layout of ``rfftn``;
         b is the side of what is described of a box.
+    device : str
+        What more has to be described is described there.
     """
 
     store: SubtomogramStore
     allowed: NDArray[np.bool_]
     described: NDArray[np.float32]
     measured: NDArray[np.float32]
+    device: str = "auto"
 
     @cached_property
     def wedge(self) -> NDArray[np.float32]:
@@ -55,16 +66,46 @@ class Sight:
     def __len__(self) -> int:
         return len(self.store)
 
+    @cached_property
+    def beside(self) -> NDArray[np.float16]:
+        """Coefficients about every place but the centre, mapped: see ``describe.write_beside``.
+
+        Found for all particles when they are first asked for, and kept beside the stacks.
+        """
+        folder, digest = self.store.folder, boxes_digest(self.store)
+        path = folder / BESIDE.format(digest[:16])
+        values = read_beside(path, len(self))
+        if values is None:
+            for outlived in folder.glob(BESIDE.format("*")):
+                outlived.unlink(missing_ok=True)
+            blocks = (boxes for _, boxes in self.store.batches())
+            box = self.store.geometry.network_box
+            write_beside(path, blocks, len(self), box, device=self.device)
+            values = read_beside(path, len(self))
+            assert values is not None
+        return values
+
+    def placed(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Descriptions about all places: (n, SIZE + P * COEFFICIENTS)."""
+        held = self.beside[np.asarray(rows)].astype(np.float32)
+        beside = np.zeros((*held.shape[:2], SHELLS, ORDERS), dtype=np.float32)
+        beside[:, :, : held.shape[2]] = held
+        return np.concatenate([self.described[rows], beside.reshape(len(held), -1)], axis=1)
+
     def show(self, rows: NDArray[np.intp], *networks: Network) -> NDArray[np.float32]:
         """What all these networks take of these particles: descriptions if they can, or boxes."""
-        if all(network.sees == "invariants" for network in networks):
-            return self.described[rows]
-        return self.store.read(rows)
+        seen = {network.sees for network in networks}
+        if "boxes" in seen:
+            return self.store.read(rows)
+        return self.placed(rows) if "places" in seen else self.described[rows]
 
     def blocks(self, network: Network) -> Iterator[NDArray[np.float32]]:
         """All particles as the network takes them best, a few hundred at a time."""
         if network.sees == "invariants":
             yield self.described
+        elif network.sees == "places":
+            for start in range(0, len(self), 512):
+                yield self.placed(np.arange(start, min(start + 512, len(self))))
         else:
             yield from (boxes for _, boxes in self.store.batches())
 
@@ -80,9 +121,8 @@ def look(
         points = describe(blocks, store.geometry.network_box, device=device, progress=progress)
         write_descriptions(path, points, digest)
     side = described_side(store.geometry.network_box)
-    return Sight(
-        store, views_of(store.index, store.tomogram), points, share_measured(store.index, side)
-    )
+    allowed = views_of(store.index, store.tomogram)
+    return Sight(store, allowed, points, share_measured(store.index, side), device)
 
 
 def boxes_digest(store: SubtomogramStore) -> str:

@@ -9,6 +9,8 @@ from cryoal.core.geometry import sampled_region
 from cryoal.learn import averaging
 from cryoal.learn.averaging import average
 from cryoal.models.harmonics import COEFFICIENTS, ORDERS, SHELLS, Harmonics
+from cryoal.models.invariants import SIZE, Invariants
+from cryoal.models.places import PLACES, REACH
 from cryoal.models.pretrained import first_shapes
 from cryoal.models.turning import transfer_operator, turning_of
 
@@ -36,7 +38,7 @@ def averaged(points, kinds, wedge, labels=30, sure=1.0):
     told = np.arange(labels)
     logits = sure * np.eye(3)[kinds] + np.random.default_rng(0).normal(size=(len(kinds), 3))
     shapes = first_shapes()[:40]
-    return logits, average(points, logits, told, kinds[told], logits[told], wedge, shapes)
+    return logits, average(points, logits, kinds[told], logits[told], wedge, shapes)
 
 
 def test_averages_name_particles_that_the_head_does_not(seen_through_a_wedge):
@@ -71,22 +73,11 @@ def test_what_no_round_makes_better_is_not_searched_for_long(rng, caplog):
     assert rounds < sum(number for _, number in averaging.STAGES)
 
 
-def test_more_particles_than_enough_are_compared_but_not_averaged(
-    seen_through_a_wedge, monkeypatch
-):
-    monkeypatch.setattr(averaging, "ENOUGH", 150)
-    points, kinds, wedge = seen_through_a_wedge
-    logits, found = averaged(points, kinds, wedge)
-    together = found.head * logits + found.averages(torch.from_numpy(points)).numpy()
-    assert together.shape == (300, 3)
-    assert (together.argmax(1) == kinds).mean() > 0.9
-
-
 def test_a_class_that_nobody_is_called_has_an_average(seen_through_a_wedge):
     points, kinds, wedge = seen_through_a_wedge
     logits = np.c_[np.eye(3)[kinds], np.full(300, -50.0)]
     told = np.arange(30)
-    found = average(points, logits, told, kinds[told], logits[told], wedge, first_shapes()[:20])
+    found = average(points, logits, kinds[told], logits[told], wedge, first_shapes()[:20])
     assert found.averages.references.isfinite().all()
     assert found.averages.references.shape[-1] == SHELLS * ORDERS
 
@@ -100,7 +91,7 @@ def test_where_a_class_holds_nothing_its_average_is_nothing(rng):
     points = (points + 0.7 * rng.normal(size=points.shape)).reshape(200, -1).astype(np.float32)
     told = np.arange(20)
     logits, wedge = 2 * np.eye(2)[kinds], np.eye(COEFFICIENTS, dtype=np.float32)
-    found = average(points, logits, told, kinds[told], logits[told], wedge, first_shapes()[:20])
+    found = average(points, logits, kinds[told], logits[told], wedge, first_shapes()[:20])
     energy = found.averages.references.view(-1, SHELLS, ORDERS).square().sum((0, 2))
     assert energy[5:].sum() < 0.02 * energy[:3].sum()
 
@@ -110,7 +101,65 @@ def test_of_junk_only_the_head_speaks(seen_through_a_wedge):
     told = np.arange(30)
     logits = 2 * np.eye(3)[kinds]
     shapes = first_shapes()[:20]
-    found = average(points, logits, told, kinds[told], logits[told], wedge, shapes, shapeless=2)
+    found = average(points, logits, kinds[told], logits[told], wedge, shapes, shapeless=2)
     said = found.averages(torch.from_numpy(points)).numpy()
     assert (said.argmax(1) != 2).all()
     assert (said.argmin(1) != 2).all()
+
+
+@pytest.fixture(scope="module")
+def beside_their_centre():
+    """240 noisy particles of two shapes, picked up to two voxels beside themselves."""
+    rng = np.random.default_rng(4)
+    wide = BOX + 2 * REACH
+    turns = np.array([rotate_cube(number) for number in range(24)])
+    hooked, plate = np.zeros((2, wide, wide, wide), dtype=np.float32)
+    hooked[8:17, 11:14, 11:14] = hooked[8:11, 11:14, 11:17] = 1
+    plate[11:13, 9:16, 9:16] = 1
+    kinds, places = np.arange(240) % 2, rng.integers(0, len(PLACES), 240)
+    boxes = np.stack([turned((hooked, plate)[k], turns[rng.integers(24)]) for k in kinds])
+    for box, place in zip(boxes, PLACES[places].tolist(), strict=True):
+        box[:] = np.roll(box, place, axis=(0, 1, 2)) + 0.4 * rng.normal(size=box.shape)
+    described = Invariants(BOX).describe(torch.from_numpy(boxes)[:, None], placed=True)
+    return described[:, SIZE:].numpy(), kinds
+
+
+def rotate_cube(number):
+    """One of the 24 turns of a cube."""
+    return Rotation.create_group("O").as_matrix()[number].round().astype(int)
+
+
+def turned(volume, matrix):
+    """A box of even side turned about voxel side // 2."""
+    n = len(volume)
+    at = np.indices(volume.shape).reshape(3, -1) - n // 2
+    source = (matrix @ at + n // 2) % n
+    return volume[tuple(source)].reshape(volume.shape)
+
+
+def test_particles_beside_their_centre_are_looked_for_there(beside_their_centre):
+    placed, kinds = beside_their_centre
+    still = np.ascontiguousarray(placed[:, :COEFFICIENTS])
+    logits = 1.5 * np.eye(2)[kinds] + np.random.default_rng(0).normal(size=(240, 2))
+    wedge, shapes = np.eye(COEFFICIENTS, dtype=np.float32), first_shapes()[:40]
+    known = (logits, kinds[:40], logits[:40], wedge, shapes)
+    right = {}
+    for way, seen in {"still": still, "placed": placed}.items():
+        found = average(still, *known, placed=placed if way == "placed" else None)
+        said = found.averages(torch.from_numpy(seen)).numpy()
+        right[way] = (said.argmax(1) == kinds)[40:].mean()
+        assert found.averages.moves == (way == "placed")
+    assert right["placed"] > right["still"] + 0.1
+    assert right["placed"] > 0.9
+
+
+def test_particles_on_their_centre_are_found_there(seen_through_a_wedge):
+    points, kinds, wedge = seen_through_a_wedge
+    rng = np.random.default_rng(1)
+    beside = rng.normal(size=(300, len(PLACES) - 1, SHELLS, ORDERS)).astype(np.float32)
+    beside *= (np.abs(points).sum(0) > 0).reshape(SHELLS, ORDERS)
+    placed = np.concatenate([points, beside.reshape(300, -1)], axis=1)
+    logits = np.eye(3)[kinds] + rng.normal(size=(300, 3))
+    known = (logits, kinds[:30], logits[:30], wedge, first_shapes()[:40])
+    found = average(points, *known, placed=placed)
+    assert not found.averages.moves

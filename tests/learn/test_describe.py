@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 
-from cryoal.learn.describe import describe, read_descriptions, write_descriptions
+from cryoal.learn.describe import (
+    describe,
+    read_beside,
+    read_descriptions,
+    write_beside,
+    write_descriptions,
+)
+from cryoal.models.invariants import Invariants
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +60,16 @@ def test_what_is_kept_serves_only_the_boxes_it_was_made_from(tmp_path):
     assert read_descriptions(path, "another") is None
     path.write_bytes(path.read_bytes()[:40])
     assert read_descriptions(path, "one") is None
+
+
+def test_what_is_seen_from_other_places_is_kept_in_half_precision(shapes, tmp_path):
+    boxes, _ = shapes
+    path = tmp_path / "beside.npy"
+    write_beside(path, iter([boxes[:7], boxes[7:]]), 30, 20)
+    kept = read_beside(path, 30)
+    seen = Invariants(20).beside(torch.from_numpy(boxes)[:, None]).numpy()
+    np.testing.assert_allclose(kept, seen[:, :, : kept.shape[2]], rtol=2e-3, atol=1e-3)
+    assert not seen[:, :, kept.shape[2] :].any()
+    assert read_beside(path, 31) is None
+    path.write_bytes(path.read_bytes()[:-5])
+    assert read_beside(path, 30) is None

@@ -3,7 +3,9 @@ import torch
 from cryoal.models import checkpoint
 from cryoal.models.averages import PARTS, Averages, part_of
 from cryoal.models.base import build
-from cryoal.models.harmonics import COEFFICIENTS, ORDERS, SHELLS
+from cryoal.models.harmonics import COEFFICIENTS, DEGREE, ORDERS, SHELLS
+from cryoal.models.invariants import SIZE, Invariants
+from cryoal.models.places import PLACES, spread
 from cryoal.models.turning import turning
 
 
@@ -71,3 +73,34 @@ def test_a_shapeless_class_is_as_likely_as_the_others_together():
     together = (0.75 * said[:, 0].exp() + 0.25 * said[:, 1].exp()).log()
     torch.testing.assert_close(said[:, 2], together)
     torch.testing.assert_close(said[:, 0] - said[:, 1], torch.tensor([3.0, 0.0]))
+
+
+def test_a_network_that_looks_beside_the_centre_sees_places_and_is_read_again(tmp_path):
+    network = build("shape", 3, 20).eval()
+    averages = some_averages()
+    averages.lies.copy_(spread(1.0))
+    network.take(averages, 0.5)
+    boxes = torch.randn(6, 1, 24, 24, 24)
+    assert network.sees == "places"
+    described = Invariants(20).describe(boxes, placed=True)
+    heard, _ = network(boxes)
+    torch.testing.assert_close(network(described)[0], heard)
+    assert (network(described[:, : SIZE + COEFFICIENTS])[0] - heard).abs().max() > 0.01
+    checkpoint.save(network, tmp_path / "teacher.safetensors", classes=["a", "b", "c"])
+    again = checkpoint.load(tmp_path / "teacher.safetensors").network
+    assert again.sees == "places"
+    torch.testing.assert_close(again(described)[0], heard)
+
+
+def test_places_that_are_not_worth_it_change_nothing(monkeypatch):
+    averages = some_averages()
+    averages.lies.copy_(spread(0.8))
+    averages.references.mul_(2)
+    averages.references.view(-1, ORDERS)[:, DEGREE > 3] = 0  # what coarse turns can tell
+    points = torch.randn(20, len(PLACES), COEFFICIENTS, generator=torch.Generator().manual_seed(3))
+    points[:, 5] = turned(averages, torch.arange(20) % 3, torch.arange(20))
+    some = averages(points.flatten(1))
+    monkeypatch.setattr("cryoal.models.averages.UNLIKELY", 1e-12)
+    every = averages(points.flatten(1))
+    assert (some.argmax(1) == torch.arange(20) % 3).float().mean() > 0.9
+    torch.testing.assert_close(some.softmax(1), every.softmax(1), rtol=0, atol=0.05)
