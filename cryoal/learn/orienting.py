@@ -12,8 +12,8 @@ from cryoal.models.turning import turning
 #: Orientations in which shapes are compared with the classes, to begin with.
 BEGIN = 200
 #: Particles whose chance to be of a class is less have no part in its average, and places where a
-#: particle lies with less are not looked at again.
-NEGLIGIBLE = 0.01
+#: particle lies with less than the second are not looked at again.
+NEGLIGIBLE, NOT_THERE = 0.01, 0.01
 #: Least variance that is expected of an average's coefficients.
 LEAST = 1e-4
 #: How many of its coefficients a class's own variance, degree by degree and shell by shell, has to
@@ -65,7 +65,7 @@ class Search:
 
     def move(self, placed: Tensor) -> None:
         """From now on particles may lie beside their centre: (N, P * COEFFICIENTS)."""
-        self.points = self._placed(placed.unflatten(1, (-1, SHELLS, ORDERS)))
+        self.points = self._placed(placed.view(len(placed), -1, SHELLS, ORDERS))
         self.averages.lies.copy_(spread(ERR))
 
     def _placed(self, shells: Tensor) -> Placed:
@@ -109,7 +109,7 @@ class Search:
         if averages.moves:
             chances = torch.zeros_like(averages.lies).index_add(0, points.place, there)
             averages.lies.copy_(even_on_rings(chances / points.n + SOME))
-            self.points = points.only((there > NEGLIGIBLE).nonzero()[:, 0])
+            self.points = points.only((there > NOT_THERE).nonzero()[:, 0])
         return averages.compared(likely)
 
     def _average(
@@ -123,7 +123,7 @@ class Search:
     ) -> None:
         """Average anew what the particles of all other parts show."""
         averages, points, at = self.averages, self.points, self.at
-        other = (self.part != number)[points.particle] & (there > NEGLIGIBLE)
+        other = (self.part != number)[points.particle] & (there > NOT_THERE)
         back = torch.zeros(shares.shape[1], turns, COEFFICIENTS, device=shares.device)
         for kind, (seen, energy) in enumerate(zip(*views, strict=True)):
             share = shares[points.particle, kind]

@@ -91,7 +91,7 @@ class Averages(nn.Module):
         (B, C)
         """
         with torch.autocast(coefficients.device.type, enabled=False):
-            shells = coefficients.unflatten(1, (-1, SHELLS, ORDERS))
+            shells = coefficients.view(len(coefficients), -1, SHELLS, ORDERS)
             places = self.lies.nonzero()[:, 0]
             if shells.shape[1] == 1:
                 places = torch.zeros_like(places[:1])
