@@ -26,14 +26,13 @@ from cryoal.io.predictions import read_predictions, write_predictions
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project import journal
 from cryoal.project.layout import RoundLayout
+from cryoal.project.lesson_plan import check_settings, check_trainable
 from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
 from cryoal.project.settling import unlearned_embedding
 from cryoal.project.sight import boxes_digest, look
 from cryoal.project.supplying import supplied_round
 from cryoal.project.training import (
     Pair,
-    check_settings,
-    check_trainable,
     load_pair,
     predict_pair,
     save_pair,
