@@ -49,7 +49,7 @@ class TrainSettings(_Section):
 
     network: str = "shape"
     student: str = "shape-linear"
-    start: Literal["pretrained", "scratch"] = "pretrained"
+    start: Literal["pretrained", "scratch", "previous"] = "pretrained"
     max_steps: int | None = Field(None, ge=1)
     student_steps: int | None = Field(None, ge=0)
     device: str = "auto"
@@ -117,7 +117,8 @@ format = 1
 {train}
 # network = "shape"      # the teacher, the classifier you get
 # student = "shape-linear"  # learns from the teacher; where they disagree, you are asked
-# start = "pretrained"   # on simulated tomograms of other particles; or scratch
+# start = "pretrained"   # on simulated tomograms of other particles; or scratch; or previous:
+#                        # from scratch first, then from the round before
 # max_steps = 1800       # optimiser steps of a round from scratch at most, fewer when it converges
 #                        # before; a pretrained round takes none unless told to here
 # student_steps = 40     # more steps for the student alone (from scratch 300)

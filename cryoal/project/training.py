@@ -18,6 +18,7 @@ from cryoal.learn.prior import balanced_weights
 from cryoal.learn.schedule import History, Schedule
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
+from cryoal.models.carry import carry
 from cryoal.models.shape import SeesInvariants
 from cryoal.project.finishing import finish
 from cryoal.project.lesson_plan import (
@@ -64,6 +65,7 @@ def train_pair(
     *,
     pool: NDArray[np.intp] | None = None,
     weights: Path | None = None,
+    earlier: Pair | None = None,
     schedule: Schedule | None = None,
     resume_path: Path | None = None,
     progress: Callable[[int, int, float], None] | None = None,
@@ -81,6 +83,8 @@ def train_pair(
         Particles that may be learnt from without a label; default: all of the store.
     weights : Path, optional
         Start from these instead of the shipped ones.
+    earlier : Pair, optional
+        Of the round before, for those that start from it.
     """
     classes = check_trainable(dict(enumerate(labels)))  # type: ignore[arg-type]
     targets = np.searchsorted(classes, np.asarray(labels, dtype=str))
@@ -95,6 +99,9 @@ def train_pair(
         teacher = build(settings.network, n, box, **settings.network_options)
         torch.manual_seed(2 * settings.seed + 1)
         student = build(settings.student, n, box, **settings.student_options)
+    if settings.start == "previous" and earlier is not None:
+        carry(earlier.teacher, earlier.classes, teacher, classes)
+        carry(earlier.student, earlier.classes, student, classes)
     everyone = np.concatenate([rows, pool])
     for network in (teacher, student):
         if isinstance(network, SeesInvariants):

@@ -10,10 +10,13 @@ from conftest import cryoal
 
 from cryoal.core.errors import CryoalError
 from cryoal.learn.predict import predict
+from cryoal.learn.schedule import Schedule
 from cryoal.models import checkpoint
 from cryoal.models.base import build
+from cryoal.project.chain import run_chain
 from cryoal.project.finishing import finish
 from cryoal.project.lesson_plan import check_settings
+from cryoal.project.plan import Plan
 from cryoal.project.project import Project
 from cryoal.project.recipes import BOXES, recipe
 from cryoal.project.settings import TrainSettings
@@ -149,3 +152,40 @@ def test_a_settled_head_names_labels_where_one_that_never_learnt_does_not(
     ]
     assert right[0] > 0.6
     assert right[0] > right[1] + 0.2
+
+
+def test_a_round_starts_from_the_one_before_if_told_to_and_an_interrupted_chain_too(
+    extracted: Path, simulated: SimulationResult, tmp_path: Path
+) -> None:
+    way = tmp_path / "warm.toml"
+    way.write_text(
+        'start = "previous"\nnetwork = "compact-thin"\nstudent = "compact-thin"\n'
+        "network_options = {width = 0.25}\nstudent_options = {width = 0.25}\n"
+    )
+    plan = Plan(
+        extracted, simulated.truth, tmp_path / "out", ("random",), recipes=(str(way),),
+        start=8, step=4, rounds=2, seeds=1, schedule=Schedule(max_steps=6, student_steps=2),
+    )  # fmt: skip
+    run_chain(plan, "random", 0, str(way))
+    path = plan.chain_file("random", 0, str(way))
+    whole = pd.read_csv(path, sep="\t", dtype=str)
+    whole.iloc[:2].to_csv(path, sep="\t", index=False)
+    run_chain(plan, "random", 0, str(way))
+    again = pd.read_csv(path, sep="\t", dtype=str)
+    pd.testing.assert_frame_equal(again.drop(columns="seconds"), whole.drop(columns="seconds"))
+
+
+def test_a_warm_start_without_steps_is_the_earlier_pair(
+    extracted: Path, simulated: SimulationResult
+) -> None:
+    sight = look(Project.open(extracted).subtomograms, "cpu")
+    rows, labels = told(extracted, simulated)
+    still = Schedule(max_steps=0, min_steps=0, student_steps=0)
+    first = train_pair(sight, rows, labels, boxes())
+    warm = boxes(start="previous", seed=5)
+    second = train_pair(sight, rows, labels, warm, schedule=still, earlier=first)
+    for one, other in ((first.teacher, second.teacher), (first.student, second.student)):
+        for mine, theirs in zip(
+            one.state_dict().values(), other.state_dict().values(), strict=True
+        ):
+            assert torch.equal(mine, theirs)
