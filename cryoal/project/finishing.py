@@ -22,10 +22,11 @@ def finish(
     pool: NDArray[np.intp],
     settings: TrainSettings,
 ) -> dict[str, Settled]:
-    """Settle the teacher's head in closed form, and tell both networks how common classes are.
+    """Settle the teacher's head in closed form, and tell networks how common classes are.
 
     The first where ``head`` is "settled": on labels and pool, as a pretrained teacher's. The second
-    where classes were taken for equally common until here, by that or by balanced weights.
+    where classes were taken for equally common until here: in the teacher by that or by balanced
+    weights, in the student by these alone.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def finish(
         settled = settle_head(teacher, points, told, targets, seed=settings.seed)
         p, _ = predict(teacher, shown, views=allowed, device=settings.device)
     shares = pool_prior(np.log(np.maximum(p, 1e-12)), told, targets)
-    for network in (teacher, student):
+    for network in (teacher, student) if settings.class_weights == "balanced" else (teacher,):
         with torch.no_grad():
             linear_head(network).bias.add_(torch.from_numpy(np.log(shares)))
     return settled

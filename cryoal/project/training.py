@@ -1,7 +1,8 @@
 """One round of learning: labelled boxes to a teacher and a student, and what they predict."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,8 @@ def train_pair(
     sample = np.sort(np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE])
     if transfer.needs_pool:
         unlabelled = sight.show(sample, teacher, student)
-    history = fit(
+    learn = partial(
+        fit,
         teacher,
         student,
         sight.show(rows, teacher, student),
@@ -126,7 +128,6 @@ def train_pair(
         shift=geometry.shift if settings.shifts else 0,
         distort=_distort(sight, rows, settings),
         transfer=transfer,
-        schedule=schedule or schedule_for(settings),
         class_weights=balanced_weights(targets, n) if balanced else None,
         unlabelled=unlabelled,
         unlabelled_views=sight.allowed[sample] if settings.views else None,
@@ -136,8 +137,13 @@ def train_pair(
         resume_path=resume_path,
         progress=progress,
     )
+    schedule = schedule or schedule_for(settings)
+    history = learn(schedule=schedule)
     if by_steps:
         settled = finish(teacher, student, sight, rows, targets, pool, settings)
+        if settled:
+            # The student followed the head that the teacher was trained with.
+            learn(schedule=replace(schedule, min_steps=0, max_steps=0))
     return Pair(teacher, student, classes, history, settled)
 
 

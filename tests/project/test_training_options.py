@@ -26,8 +26,14 @@ from cryoal.simulate.write import SimulationResult
 
 
 def boxes(**options: object) -> TrainSettings:
-    short = {"max_steps": 8, "student_steps": 2, "device": "cpu"}
-    return TrainSettings(**{**BOXES, **short, **options})
+    short = {"max_steps": 3, "student_steps": 1, "device": "cpu"}
+    small = {"network_options": {"width": 0.25}, "student_options": {"width": 0.125}}
+    return TrainSettings(**{**BOXES, **small, **short, **options})
+
+
+@pytest.fixture(scope="module")
+def plain(extracted: Path, simulated: SimulationResult) -> torch.Tensor:
+    return teacher_of(extracted, simulated, boxes())
 
 
 def teacher_of(project: Path, simulated: SimulationResult, settings: TrainSettings) -> torch.Tensor:
@@ -54,7 +60,7 @@ def test_a_networks_options_make_it_and_its_round(
     toml, words = project / "cryoal.toml", (project / "cryoal.toml").read_text()
     for width, rounds in ((0.25, 1), (0.5, 2), (0.5, 2)):
         lines = 'start = "scratch"\nnetwork = "compact"\nstudent = "compact-thin"\n'
-        lines += f"network_options = {{width = {width}}}\n"
+        lines += f"network_options = {{width = {width}}}\nstudent_options = {{width = 0.125}}\n"
         toml.write_text(words.replace("[train]\n", f"[train]\n{lines}"))
         outcome = cryoal("train", project)
         assert outcome.code == 0, outcome.stderr
@@ -106,13 +112,13 @@ def test_what_changes_nothing_is_refused(name: str) -> None:
         {"ctf_filter": 1.0},
         {"shifts": False},
         {"class_weights": "balanced"},
+        {"head": "settled"},
         {"ema_on": "unlabelled", "ema_weight": 1.0},
     ],
 )
 def test_an_option_changes_the_teacher_and_the_seed_decides_the_rest(
-    extracted: Path, simulated: SimulationResult, option: dict[str, object]
+    extracted: Path, simulated: SimulationResult, plain: torch.Tensor, option: dict[str, object]
 ) -> None:
-    plain = teacher_of(extracted, simulated, boxes())
     one, again = (teacher_of(extracted, simulated, boxes(**option)) for _ in range(2))
     assert torch.equal(one, again)
     assert not torch.equal(one, plain)
@@ -144,8 +150,10 @@ def test_a_settled_head_names_labels_where_one_that_never_learnt_does_not(
     pair = [build("compact", len(classes), store.geometry.network_box) for _ in range(2)]
     sight = look(store, "cpu")
     pool = np.setdiff1d(np.arange(len(store)), rows)
+    before = pair[1].head.bias.detach().clone()  # type: ignore[union-attr]
     settled = finish(*pair, sight, rows, targets, pool, boxes(head="settled"))
     assert list(settled) == ["all"]
+    assert torch.equal(pair[1].head.bias, before)  # type: ignore[arg-type]
     right = [
         (predict(network, store.read(rows), device="cpu")[0].argmax(1) == targets).mean()
         for network in pair
