@@ -117,7 +117,7 @@ def build(name: str, n_classes: int, box: int, **options: Any) -> Network:
 
 def _check_option(name: str, option: str, value: Any, default: Any) -> None:
     """Refuse what makes no network: settings are written by people."""
-    if not isinstance(default, int | float):
+    if isinstance(default, bool) or not isinstance(default, int | float):
         return
     share, whole = option == "dropout", isinstance(default, int)
     number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
