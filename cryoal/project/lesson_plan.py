@@ -84,11 +84,6 @@ def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
             'student_is = "average" needs a student of the teacher\'s network and a training by '
             f'steps: set start = "scratch" and student = "{settings.network}"'
         )
-    if settings.student_is == "average" and settings.head == "settled":
-        raise CryoalError(
-            'student_is = "average" under [train]: an average of trained heads says nothing of a '
-            'settled one; leave head = "trained"'
-        )
     resolve_device(settings.device)
 
 

@@ -30,7 +30,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "ctf_filter": {**BOXES, "ctf_filter": 1.0},
     "mean_teacher": {**BOXES, "ema_weight": 1.0, "ema_decay": 0.99, "ema_on": "unlabelled"},
     "balanced": {**BOXES, "class_weights": "balanced"},
-    "settled": {**BOXES, "head": "settled"},
+    "trained": {**BOXES, "head": "trained"},
     "warm": {**BOXES, "start": "previous"},
     "longer": {**BOXES, "max_steps": 3600},
     "student_longer": {**BOXES, "student_steps": 1500},

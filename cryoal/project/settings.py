@@ -67,7 +67,7 @@ class TrainSettings(_Section):
     network_options: dict[str, Any] = Field(default_factory=dict)
     student_options: dict[str, Any] = Field(default_factory=dict)
     class_weights: Literal["equal", "balanced"] = "equal"
-    head: Literal["trained", "settled"] = "trained"
+    head: Literal["settled", "trained"] = "settled"
     ema_on: Literal["labelled", "unlabelled", "both"] = "labelled"
     rotations: float = Field(0.0, ge=0, le=1)
     noise: float = Field(0.0, ge=0, allow_inf_nan=False)
@@ -125,7 +125,7 @@ format = 1
 # network_options = {}   # of networks from scratch, such as {width = 0.5} for network = "compact"
 # student_options = {}
 # class_weights = "equal"  # from scratch: of labels; balanced: classes count alike in training
-# head = "trained"       # from scratch; settled: refitted in closed form when training has ended
+# head = "settled"       # from scratch: in closed form, when training has ended; or trained
 # rotations = 0.0        # from scratch, of boxes: share turned to any orientation,
 # noise = 0.0            # noise added, in deviations of the box,
 # ctf_filter = 0.0       # and filtering as by another defocus: see docs/concepts.md

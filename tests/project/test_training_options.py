@@ -116,7 +116,7 @@ def test_what_changes_nothing_is_refused(name: str) -> None:
         {"ctf_filter": 1.0},
         {"shifts": False},
         {"class_weights": "balanced"},
-        {"head": "settled"},
+        {"head": "trained"},
         {"ema_on": "unlabelled", "ema_weight": 1.0},
     ],
 )
@@ -137,7 +137,7 @@ def test_both_networks_are_told_the_same_class_frequencies(
     pair = [build("compact-thin", len(classes), store.geometry.network_box) for _ in range(2)]
     before = [network.head.bias.detach().clone() for network in pair]  # type: ignore[union-attr]
     pool = np.setdiff1d(np.arange(len(store)), rows)
-    sight, balanced = look(store, "cpu"), boxes(class_weights="balanced")
+    sight, balanced = look(store, "cpu"), boxes(class_weights="balanced", head="trained")
     assert finish(*pair, sight, rows, targets, pool, balanced) == {}
     added = [n.head.bias.detach() - b for n, b in zip(pair, before, strict=True)]  # type: ignore[union-attr]
     torch.testing.assert_close(added[0], added[1])
@@ -193,8 +193,8 @@ def test_a_warm_start_without_steps_is_the_earlier_pair(
     sight = look(Project.open(extracted).subtomograms, "cpu")
     rows, labels = told(extracted, simulated)
     still = Schedule(max_steps=0, min_steps=0, student_steps=0)
-    first = train_pair(sight, rows, labels, boxes())
-    warm = boxes(start="previous", seed=5)
+    first = train_pair(sight, rows, labels, boxes(head="trained"))
+    warm = boxes(start="previous", seed=5, head="trained")
     second = train_pair(sight, rows, labels, warm, schedule=still, earlier=first)
     for one, other in ((first.teacher, second.teacher), (first.student, second.student)):
         for mine, theirs in zip(
