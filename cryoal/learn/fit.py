@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from cryoal.data.distort import Distort
 from cryoal.io.files import replacing
 from cryoal.learn.batches import Batches, mix
 from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
@@ -33,11 +34,13 @@ def fit(
     *,
     views: NDArray[np.bool_] | None = None,
     shift: int = 0,
+    distort: Distort | None = None,
     transfer: TransferOptions | None = None,
     schedule: Schedule | None = None,
     class_weights: NDArray[np.floating] | None = None,
     unlabelled: NDArray[np.floating] | Tensor | None = None,
     unlabelled_views: NDArray[np.bool_] | None = None,
+    unlabelled_distort: Distort | None = None,
     seed: int = 0,
     device: str = "auto",
     resume_path: Path | None = None,
@@ -64,13 +67,17 @@ def fit(
         identity alone.
     shift : int, voxels
         Largest random shift along each axis.
+    distort : callable, optional
+        Distorts shifted and turned boxes further (``data.distort.distorter``).
     transfer : TransferOptions, optional
     schedule : Schedule, optional
     class_weights : (C,) float, optional
-        Of the cross-entropy, for example from ``balanced_weights``.
+        Of the cross-entropy, for example from ``prior.balanced_weights``.
     unlabelled : (U, S, S, S), optional
-        For transfer on unlabelled particles: a sample of the pool that fits in memory.
-    unlabelled_views : (U, 4) bool, optional
+        For transfer or consistency on unlabelled particles: a sample of the pool that fits in
+        memory.
+    unlabelled_views, unlabelled_distort : optional
+        Of these, as ``views`` and ``distort``.
     seed : int
     device : str
         "auto", "cpu", "cuda", "mps".
@@ -87,12 +94,12 @@ def fit(
     transfer, schedule = transfer or TransferOptions(), schedule or Schedule()
     where = resolve_device(device)
     run = _Run(teacher, student, transfer, schedule, class_weights, where, len(boxes), seed)
-    data = Batches(boxes, views, shift, seed, where)
+    data = Batches(boxes, views, shift, seed, where, distort)
     labels = torch.as_tensor(targets, dtype=torch.int64, device=where)
     pool = (
         None
-        if unlabelled is None or transfer.where == "labelled"
-        else Batches(unlabelled, unlabelled_views, shift, seed + 1, where)
+        if unlabelled is None or not transfer.needs_pool
+        else Batches(unlabelled, unlabelled_views, shift, seed + 1, where, unlabelled_distort)
     )
     if resume_path is not None:
         run.restore(resume_path)
@@ -101,9 +108,14 @@ def fit(
         while not run.finished:
             rows = data.rows(run.step, size)
             batch = data.batch(rows, run.step, box)
-            extra = None if pool is None else pool.batch(pool.rows(run.step, size), run.step, box)
+            extra = again = None
+            if pool is not None:
+                others = pool.rows(run.step, size)
+                extra = pool.batch(others, run.step, box)
+                if transfer.consistent_on_pool:
+                    again = pool.batch(others, run.step, box, look=1)
             torch.manual_seed(mix(seed, run.step, 2))  # dropout
-            run.advance(batch, labels[rows.to(where)], extra)
+            run.advance(batch, labels[rows.to(where)], extra, again)
             if run.step % LOSS_MEMORY_STEPS == 0 and progress is not None:
                 progress(run.step, run.expected_steps, run.teacher_loss)
             if resume_path is not None and run.step % save_every == 0 and not run.finished:
@@ -119,16 +131,6 @@ def fit(
             *(history.steps, history.seconds, run.teacher_loss, end),
         )
     return history
-
-
-def balanced_weights(targets: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
-    """Class weights that make every class count alike: (C,), their mean over particles 1.
-
-    A network so trained answers for a pool where all classes are equally common.
-    """
-    counts = np.bincount(targets, minlength=n_classes).astype(np.float64)
-    weights = np.divide(1.0, counts, out=np.zeros(n_classes), where=counts > 0)
-    return weights * (len(targets) / max(1, int((counts > 0).sum())))
 
 
 class _Run:
@@ -198,7 +200,9 @@ class _Run:
         """Both networks have had all their steps."""
         return self.teacher_steps is not None and self.step >= self.expected_steps
 
-    def advance(self, boxes: Tensor, targets: Tensor, unlabelled: Tensor | None) -> None:
+    def advance(
+        self, boxes: Tensor, targets: Tensor, unlabelled: Tensor | None, again: Tensor | None
+    ) -> None:
         """One step of the teacher and the student, or of the student alone at the end."""
         if self.descent_from is None and self.schedule.plateau_ends(self.step, self.teacher_loss):
             self.descent_from = self.step
@@ -208,7 +212,7 @@ class _Run:
             boxes = boxes.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             if together:
-                teacher_loss, student_loss = self.pair.losses(boxes, targets, unlabelled)
+                teacher_loss, student_loss = self.pair.losses(boxes, targets, unlabelled, again)
             else:
                 self.pair.teacher.eval()
                 teacher_loss = torch.zeros((), device=self.device)

@@ -43,3 +43,14 @@ def pool_prior(
         called[told] = known
         shares = (called.sum(0) + equal) / (len(called) + equal * n_classes)
     return shares
+
+
+def balanced_weights(targets: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
+    """Class weights that make every class count alike: (C,), their mean over particles 1.
+
+    A network so trained answers for a pool where all classes are equally common: what
+    ``pool_prior`` takes.
+    """
+    counts = np.bincount(targets, minlength=n_classes).astype(np.float64)
+    weights = np.divide(1.0, counts, out=np.zeros(n_classes), where=counts > 0)
+    return weights * (len(targets) / max(1, int((counts > 0).sum())))

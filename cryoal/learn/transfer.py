@@ -40,6 +40,9 @@ class TransferOptions:
     ema_weight, ema_decay : float
         Weight of KL(p_EMA || p_T), with p_EMA from a moving average of the teacher's weights;
         0 is off.
+    ema_where : "labelled", "unlabelled" or "both"
+        On which particles that is taken. Of an unlabelled one the moving average sees another
+        view than the teacher: the mean teacher of Tarvainen and Valpola (NeurIPS 2017).
     average : bool
         The student learns nothing: it *is* the moving average of the teacher, whose network it
         must be (Wang et al., ICIP 2022, ask where the two disagree).
@@ -52,12 +55,14 @@ class TransferOptions:
     mutual: bool = False
     ema_weight: float = 0.0
     ema_decay: float = 0.999
+    ema_where: str = "labelled"
     average: bool = False
 
     def __post_init__(self) -> None:
         for name, value, known in (
             ("distance", self.distance, DISTANCES),
             ("where", self.where, PLACES),
+            ("ema_where", self.ema_where, PLACES),
         ):
             if value not in known:
                 raise CryoalError(f"transfer {name} {value!r}: say one of {', '.join(known)}")
@@ -70,6 +75,16 @@ class TransferOptions:
                 "a student that is the teacher's moving average learns nothing itself: leave "
                 'mutual, student_ce and transfer_on as they are, or student_is = "pupil"'
             )
+
+    @property
+    def consistent_on_pool(self) -> bool:
+        """Whether the teacher is held to its moving average on unlabelled particles."""
+        return self.ema_weight > 0 and self.ema_where != "labelled"
+
+    @property
+    def needs_pool(self) -> bool:
+        """Whether anything is learnt from unlabelled particles."""
+        return self.where != "labelled" or self.consistent_on_pool
 
 
 def divergence(target: Tensor, output: Tensor, distance: str, temperature: float = 1.0) -> Tensor:
@@ -177,7 +192,11 @@ class KnowledgeTransfer:
         )
 
     def losses(
-        self, labelled: Tensor, targets: Tensor, unlabelled: Tensor | None = None
+        self,
+        labelled: Tensor,
+        targets: Tensor,
+        unlabelled: Tensor | None = None,
+        again: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What teacher and student have to lose on one batch.
 
@@ -186,7 +205,9 @@ class KnowledgeTransfer:
         labelled : (B, 1, b, b, b)
         targets : (B,) int64
         unlabelled : (U, 1, b, b, b), optional
-            Needed unless transfer takes place on labelled particles alone.
+            Needed where the options say that the pool is learnt from.
+        again : (U, 1, b, b, b), optional
+            Other views of these, for the moving average.
 
         Returns
         -------
@@ -195,8 +216,11 @@ class KnowledgeTransfer:
         options = self.options
         teacher = self.teacher(labelled)[0].float()  # (B, C)
         task = self.task_loss(teacher, targets)
-        if options.average:
-            return self._consistent(task, labelled, teacher)
+        if self.average is not None:
+            distance = self._consistency(labelled, teacher, unlabelled, again)
+            task = task + options.ema_weight * distance
+            if options.average:
+                return task, distance.detach()
         student = self.student(labelled)[0].float()
         pairs = [(teacher, student)] if options.where != "unlabelled" else []
         if options.where != "labelled":
@@ -210,19 +234,25 @@ class KnowledgeTransfer:
         loss = task
         if options.mutual:
             loss = loss + self._transfer([(s.detach(), t) for t, s in pairs])
-        if self.average is not None:
-            loss, _ = self._consistent(loss, labelled, teacher)
         return loss, self._student_loss(pairs, student, targets)
 
-    def _consistent(self, loss: Tensor, labelled: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss with its consistency term, and the distance from the moving average."""
+    def _consistency(
+        self, labelled: Tensor, teacher: Tensor, unlabelled: Tensor | None, again: Tensor | None
+    ) -> Tensor:
+        """The teacher's mean distance from its moving average."""
         assert self.average is not None
-        with torch.no_grad():
-            trailing = self.average.network(labelled)[0].float()
-        distance = divergence(trailing, teacher, "kl").mean()
-        if self.options.ema_weight > 0:
-            loss = loss + self.options.ema_weight * distance
-        return loss, distance.detach()
+        where, values = self.options.ema_where, []
+        if where != "unlabelled":
+            with torch.no_grad():
+                trailing = self.average.network(labelled)[0].float()
+            values.append(divergence(trailing, teacher, "kl"))
+        if where != "labelled":
+            assert unlabelled is not None
+            assert again is not None
+            with torch.no_grad():
+                trailing = self.average.network(again)[0].float()
+            values.append(divergence(trailing, self.teacher(unlabelled)[0].float(), "kl"))
+        return torch.cat(values).mean()
 
     def student_loss(
         self, labelled: Tensor, targets: Tensor, unlabelled: Tensor | None = None

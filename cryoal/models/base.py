@@ -113,6 +113,20 @@ def build(name: str, n_classes: int, box: int, **options: Any) -> Network:
         if option not in allowed or option in ("n_classes", "box"):
             known = ", ".join(p for p in allowed if p not in ("n_classes", "box"))
             raise CryoalError(f"network {name!r} has no option {option!r}; it has: {known}")
+        _check_option(name, option, options[option], allowed[option].default)
     network = make(n_classes, box, **options)
     network.recipe = Recipe(name, n_classes, box, dict(options))
     return network
+
+
+def _check_option(name: str, option: str, value: Any, default: Any) -> None:
+    """Refuse what makes no network: settings are written by people."""
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        return
+    share, whole = option == "dropout", isinstance(default, int)
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not number or not (0 <= value < 1 if share else value > 0):
+        kind = "a share below 1" if share else f"a {'whole ' if whole else ''}number above 0"
+        raise CryoalError(
+            f"network {name!r}: {option} = {value!r}; it must be {kind}, such as {default!r}"
+        )

@@ -15,13 +15,13 @@ from cryoal.core.errors import CryoalError
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project.bench import difficulty, set_up
 from cryoal.project.chain import run_chain
+from cryoal.project.lesson_plan import check_settings
 from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS
 from cryoal.project.oracle import Truth
 from cryoal.project.plan import FULL, Chain, Plan, claim
 from cryoal.project.project import Project
 from cryoal.project.sight import boxes_digest, look
 from cryoal.project.supplying import has_scores, needs_of
-from cryoal.project.training import check_settings
 from cryoal.project.workers import executor
 
 __all__ = [

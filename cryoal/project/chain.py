@@ -11,7 +11,6 @@ from cryoal.core.labels import UNSURE
 from cryoal.core.predictions import Predictions
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.learn.device import one_thread
-from cryoal.learn.schedule import History
 from cryoal.project.bench import Bench, set_up
 from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS, measure
 from cryoal.project.oracle import HumanLike, Truth
@@ -19,7 +18,7 @@ from cryoal.project.plan import FULL, Plan
 from cryoal.project.selecting import COLD_START, find, make_pool
 from cryoal.project.settling import unlearned_embedding
 from cryoal.project.supplying import needs_of, supplied
-from cryoal.project.training import predict_pair, train_pair
+from cryoal.project.training import Pair, predict_pair, train_pair
 
 
 def run_chain(plan: Plan, acquisition: str, seed: int, way: str = "project") -> None:
@@ -41,12 +40,13 @@ def _run_chain(plan: Plan, acquisition: str, seed: int, way: str) -> None:
         asked = _answers(plan, bench, _first(plan, bench, acquisition, seed), 0, seed)
         write_tsv(plan.labels_file(acquisition, seed, way), asked)
     before: Predictions | None = None
+    pair: Pair | None = None
     number = int(asked["round"].astype(int).max())
     while True:
         if before is None and number > 0:
-            before = _before(plan, bench, asked, number)
+            before, pair = _before(plan, bench, asked, number)
         began = time.monotonic()
-        predictions, history = _learn(plan, bench, asked, acquisition, before)
+        predictions, pair = _learn(plan, bench, asked, acquisition, before, pair)
         rows = np.array([], dtype=np.intp)
         if number < last:
             rows = _choose(plan, bench, predictions, asked, acquisition, seed, number + 1)
@@ -65,8 +65,8 @@ def _run_chain(plan: Plan, acquisition: str, seed: int, way: str) -> None:
                 **here,
                 "labels": int((asked["label"] != UNSURE).sum()),
                 "asked": len(asked),
-                "steps": history.steps,
-                "converged": int(history.converged or not history.steps),
+                "steps": pair.history.steps,
+                "converged": int(pair.history.converged or not pair.history.steps),
                 "seconds": round(seconds, 2),
                 **measured.row,
             }
@@ -144,10 +144,20 @@ def _answers(
     )
 
 
-def _before(plan: Plan, bench: Bench, asked: pd.DataFrame, number: int) -> Predictions:
-    """What the round before an interruption predicted: learnt once more from its labels."""
-    earlier = asked[asked["round"].astype(int) < number]
-    return _learn(plan, bench, earlier, "random", None)[0]
+def _before(
+    plan: Plan, bench: Bench, asked: pd.DataFrame, number: int
+) -> tuple[Predictions | None, Pair | None]:
+    """What the round before an interruption knew: learnt once more from its labels.
+
+    Where each round starts from the one before, all of them are.
+    """
+    predictions: Predictions | None = None
+    pair: Pair | None = None
+    first = 0 if bench.settings.start == "previous" else number - 1
+    for earlier in range(first, number):
+        told = asked[asked["round"].astype(int) <= earlier]
+        predictions, pair = _learn(plan, bench, told, "random", None, pair)
+    return predictions, pair
 
 
 def _learn(
@@ -156,7 +166,8 @@ def _learn(
     asked: pd.DataFrame,
     acquisition: str,
     before: Predictions | None,
-) -> tuple[Predictions, History]:
+    earlier: Pair | None,
+) -> tuple[Predictions, Pair]:
     """Train on the answers so far, and predict every particle."""
     needs = () if acquisition == FULL else needs_of(acquisition)
     sure = asked[asked["label"] != UNSURE]
@@ -168,12 +179,13 @@ def _learn(
         bench.settings,
         pool=bench.train,  # the test particles are not even seen
         schedule=plan.schedule_of(bench.settings),
+        earlier=earlier,
     )
     predictions = predict_pair(pair, bench.sight, bench.settings, needs=needs)
     also = ["average"] if bench.settings.student_is == "average" else []
     if before is not None:
         also.append("previous")
-    return supplied(predictions, [*needs, *also], bench.settings, before, scored=True), pair.history
+    return supplied(predictions, [*needs, *also], bench.settings, before, scored=True), pair
 
 
 def _choose(

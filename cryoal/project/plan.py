@@ -12,9 +12,9 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.learn.schedule import Schedule
+from cryoal.project.lesson_plan import schedule_for
 from cryoal.project.recipes import recipe
 from cryoal.project.settings import TrainSettings
-from cryoal.project.training import schedule_for
 
 #: Stands for training once on every label there is.
 FULL = "full"

@@ -10,25 +10,30 @@ from pydantic import ValidationError
 from cryoal.core.errors import CryoalError
 from cryoal.project.settings import TrainSettings, complaint
 
+#: Convolutions on boxes, trained from scratch: what most recipes below change one thing of.
+BOXES: Mapping[str, Any] = {"start": "scratch", "network": "compact", "student": "compact-thin"}
+
 #: What each recipe changes of the project's ``[train]``.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "project": {},
     "pretrained": {"start": "pretrained"},
     "scratch": {"start": "scratch"},
-    "compact": {"start": "scratch", "network": "compact", "student": "compact-thin"},
-    "twins": {"start": "scratch", "network": "compact", "student": "compact"},
-    "labels_only": {
-        "start": "scratch",
-        "network": "compact",
-        "student": "compact-thin",
-        "student_ce": 1.0,
-    },
-    "average": {
-        "start": "scratch",
-        "network": "compact",
-        "student": "compact",
-        "student_is": "average",
-    },
+    "compact": BOXES,
+    "twins": {**BOXES, "student": "compact"},
+    "labels_only": {**BOXES, "student_ce": 1.0},
+    "average": {**BOXES, "student": "compact", "student_is": "average"},
+    "distilled": {**BOXES, "student": "distilled-148k"},
+    "still": {**BOXES, "shifts": False},
+    "one_view": {**BOXES, "views": False},
+    "rotations": {**BOXES, "rotations": 0.5},
+    "noise": {**BOXES, "noise": 0.5},
+    "ctf_filter": {**BOXES, "ctf_filter": 1.0},
+    "mean_teacher": {**BOXES, "ema_weight": 1.0, "ema_decay": 0.99, "ema_on": "unlabelled"},
+    "balanced": {**BOXES, "class_weights": "balanced"},
+    "trained": {**BOXES, "head": "trained"},
+    "warm": {**BOXES, "start": "previous"},
+    "longer": {**BOXES, "max_steps": 3600},
+    "student_longer": {**BOXES, "student_steps": 1500},
 }
 
 
@@ -55,8 +60,13 @@ def recipe(name: str, base: TrainSettings) -> TrainSettings:
             f"no recipe is called {name!r}. There are: {', '.join(RECIPES)}; or name a TOML file "
             "with keys of [train]"
         )
+    kept = base.model_dump()
+    for network in ("network", "student"):
+        # Options are those of one network, not of another that takes its place.
+        if changes.get(network, kept[network]) != kept[network]:
+            kept[f"{network}_options"] = {}
     try:
-        return TrainSettings(**{**base.model_dump(), **changes})
+        return TrainSettings(**{**kept, **changes})
     except ValidationError as problem:
         raise CryoalError(f"{name}: {complaint(problem, TrainSettings)}") from problem
 

@@ -10,6 +10,7 @@ import logging
 import time
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +26,15 @@ from cryoal.io.files import locked, replacing
 from cryoal.io.predictions import read_predictions, write_predictions
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project import journal
+from cryoal.project.classes import Classes
 from cryoal.project.layout import RoundLayout
+from cryoal.project.lesson_plan import check_settings, check_trainable
 from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
 from cryoal.project.settling import unlearned_embedding
 from cryoal.project.sight import boxes_digest, look
 from cryoal.project.supplying import supplied_round
 from cryoal.project.training import (
     Pair,
-    check_settings,
-    check_trainable,
     load_pair,
     predict_pair,
     save_pair,
@@ -89,6 +90,7 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
             [labels[name] for name in ids],
             settings,
             weights=_own_weights(project),
+            earlier=_earlier(project, here) if settings.start == "previous" else None,
             resume_path=here.training,
             progress=lambda done, total, _loss: progress(done, total),
         )
@@ -236,6 +238,18 @@ def _training_facts(project: "Project") -> dict[str, Any]:
     if own is not None:
         facts["weights"] = hashlib.sha256(own.read_bytes()).hexdigest()
     return facts
+
+
+def _earlier(project: "Project", here: RoundLayout) -> Pair | None:
+    """Teacher and student of the round before, if there is one, under today's class names."""
+    kept = [found for found in project.rounds if found.number < here.number]
+    if not kept:
+        return None
+    pair, today = (
+        load_pair(kept[-1].teacher, kept[-1].student),
+        Classes.read(project.layout.classes),
+    )
+    return replace(pair, classes=tuple(map(today.now, pair.classes)))
 
 
 def _own_weights(project: "Project") -> Path | None:

@@ -49,7 +49,7 @@ class TrainSettings(_Section):
 
     network: str = "shape"
     student: str = "shape-linear"
-    start: Literal["pretrained", "scratch"] = "pretrained"
+    start: Literal["pretrained", "scratch", "previous"] = "pretrained"
     max_steps: int | None = Field(None, ge=1)
     student_steps: int | None = Field(None, ge=0)
     device: str = "auto"
@@ -63,6 +63,15 @@ class TrainSettings(_Section):
     ema_weight: float = Field(0.0, ge=0)
     ema_decay: float = Field(0.999, gt=0, lt=1)
     views: bool = True
+    shifts: bool = True
+    network_options: dict[str, Any] = Field(default_factory=dict)
+    student_options: dict[str, Any] = Field(default_factory=dict)
+    class_weights: Literal["equal", "balanced"] = "equal"
+    head: Literal["settled", "trained"] = "settled"
+    ema_on: Literal["labelled", "unlabelled", "both"] = "labelled"
+    rotations: float = Field(0.0, ge=0, le=1)
+    noise: float = Field(0.0, ge=0, allow_inf_nan=False)
+    ctf_filter: float = Field(0.0, ge=0, le=1)
 
 
 class SelectSettings(_Section):
@@ -108,10 +117,18 @@ format = 1
 {train}
 # network = "shape"      # the teacher, the classifier you get
 # student = "shape-linear"  # learns from the teacher; where they disagree, you are asked
-# start = "pretrained"   # on simulated tomograms of other particles; or scratch
+# start = "pretrained"   # on simulated tomograms of other particles; or scratch; or previous:
+#                        # from scratch first, then from the round before
 # max_steps = 1800       # optimiser steps of a round from scratch at most, fewer when it converges
 #                        # before; a pretrained round takes none unless told to here
 # student_steps = 40     # more steps for the student alone (from scratch 300)
+# network_options = {}   # of networks from scratch, such as {width = 0.5} for network = "compact"
+# student_options = {}
+# class_weights = "equal"  # from scratch: of labels; balanced: classes count alike in training
+# head = "settled"       # from scratch: in closed form, when training has ended; or trained
+# rotations = 0.0        # from scratch, of boxes: share turned to any orientation,
+# noise = 0.0            # noise added, in deviations of the box,
+# ctf_filter = 0.0       # and filtering as by another defocus: see docs/concepts.md
 # device = "auto"        # auto, cpu, cuda, mps
 # seed = 0
 

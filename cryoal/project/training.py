@@ -2,25 +2,32 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
+from cryoal.data.distort import Distort, Distortions, distorter
 from cryoal.data.store import SubtomogramStore
-from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled
 from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict, predict_dropout
+from cryoal.learn.prior import balanced_weights
 from cryoal.learn.schedule import History, Schedule
-from cryoal.learn.transfer import TransferOptions
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
-from cryoal.models.pretrained import has_weights
+from cryoal.models.carry import carry
 from cryoal.models.shape import SeesInvariants
+from cryoal.project.finishing import finish
+from cryoal.project.lesson_plan import (
+    check_trainable,
+    schedule_for,
+    starts_pretrained,
+    transfer_options,
+)
 from cryoal.project.settings import TrainSettings
 from cryoal.project.settling import settle_pair
 from cryoal.project.sight import Sight
@@ -51,91 +58,6 @@ class Pair:
     settled: dict[str, Settled] = field(default_factory=dict)
 
 
-#: For networks that start from pretrained weights: the teacher's head is settled in closed form,
-#: which named more particles rightly than any fine-tuning tried (docs/measured/main-job.md).
-SETTLED = Schedule(learning_rate=2e-4, min_steps=0, max_steps=0, student_steps=40)
-
-
-def starts_pretrained(settings: TrainSettings) -> bool:
-    """Whether teacher and student start from shipped weights: both, or neither."""
-    return settings.start == "pretrained" and all(
-        has_weights(name) for name in (settings.network, settings.student)
-    )
-
-
-def schedule_for(settings: TrainSettings) -> Schedule:
-    """The training schedule, with the lengths that the settings overrule."""
-    default = SETTLED if starts_pretrained(settings) else Schedule()
-    most = default.max_steps if settings.max_steps is None else settings.max_steps
-    student = default.student_steps if settings.student_steps is None else settings.student_steps
-    if settings.student_is == "average":
-        student = 0
-    return replace(
-        default,
-        max_steps=most,
-        min_steps=min(default.min_steps, most),
-        student_steps=student,
-    )
-
-
-def check_trainable(labels: dict[str, str]) -> tuple[str, ...]:
-    """Class names, sorted, if there is something to learn.
-
-    Raises
-    ------
-    CryoalError
-        No labels, or all of one class.
-    """
-    classes = tuple(sorted(set(labels.values())))
-    if not labels:
-        raise CryoalError(
-            "no labels yet: run cryoal select, label the particles in its queue, then "
-            "cryoal label --from FILE"
-        )
-    if len(classes) == 1:
-        raise CryoalError(
-            f"all {len(labels)} labels are {classes[0]!r}: a classifier needs two classes; label "
-            "some particles of another (junk counts), or ask for more with a larger "
-            "cryoal select -n"
-        )
-    return classes
-
-
-def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
-    """Refuse settings of which no training can be made, before anything is written.
-
-    Raises
-    ------
-    CryoalError
-        An unknown network, distance or device, or a box that no network takes.
-    """
-    with torch.random.fork_rng(devices=[]):
-        build(settings.network, n_classes, box)
-        build(settings.student, n_classes, box)
-    _transfer(settings)
-    if settings.student_is == "average" and (
-        settings.student != settings.network or not schedule_for(settings).max_steps
-    ):
-        raise CryoalError(
-            'student_is = "average" needs a student of the teacher\'s network and a training by '
-            f'steps: set start = "scratch" and student = "{settings.network}"'
-        )
-    resolve_device(settings.device)
-
-
-def _transfer(settings: TrainSettings) -> TransferOptions:
-    return TransferOptions(
-        distance=settings.distance,
-        student_ce=settings.student_ce,
-        where=settings.transfer_on,
-        temperature=settings.temperature,
-        mutual=settings.mutual,
-        ema_weight=settings.ema_weight,
-        ema_decay=settings.ema_decay,
-        average=settings.student_is == "average",
-    )
-
-
 def train_pair(
     sight: Sight,
     rows: NDArray[np.intp],
@@ -144,6 +66,7 @@ def train_pair(
     *,
     pool: NDArray[np.intp] | None = None,
     weights: Path | None = None,
+    earlier: Pair | None = None,
     schedule: Schedule | None = None,
     resume_path: Path | None = None,
     progress: Callable[[int, int, float], None] | None = None,
@@ -161,6 +84,8 @@ def train_pair(
         Particles that may be learnt from without a label; default: all of the store.
     weights : Path, optional
         Start from these instead of the shipped ones.
+    earlier : Pair, optional
+        Of the round before, for those that start from it.
     """
     classes = check_trainable(dict(enumerate(labels)))  # type: ignore[arg-type]
     targets = np.searchsorted(classes, np.asarray(labels, dtype=str))
@@ -171,9 +96,13 @@ def train_pair(
     with torch.random.fork_rng(devices=[]):
         # Teacher and student must not start alike: an identical pair agrees on everything.
         torch.manual_seed(2 * settings.seed)
-        teacher = build(settings.network, len(classes), geometry.network_box)
+        n, box = len(classes), geometry.network_box
+        teacher = build(settings.network, n, box, **settings.network_options)
         torch.manual_seed(2 * settings.seed + 1)
-        student = build(settings.student, len(classes), geometry.network_box)
+        student = build(settings.student, n, box, **settings.student_options)
+    if settings.start == "previous" and earlier is not None:
+        carry(earlier.teacher, earlier.classes, teacher, classes)
+        carry(earlier.student, earlier.classes, student, classes)
     everyone = np.concatenate([rows, pool])
     for network in (teacher, student):
         if isinstance(network, SeesInvariants):
@@ -183,26 +112,49 @@ def train_pair(
         settled = settle_pair(
             teacher, student, sight, rows, targets, classes, pool, settings, weights
         )
-    unlabelled = None
-    if settings.transfer_on != "labelled":
-        sample = np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE]
-        unlabelled = sight.show(np.sort(sample), teacher, student)
-    history = fit(
+    by_steps = not starts_pretrained(settings)
+    balanced = by_steps and settings.class_weights == "balanced"
+    transfer, unlabelled = transfer_options(settings), None
+    sample = np.sort(np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE])
+    if transfer.needs_pool:
+        unlabelled = sight.show(sample, teacher, student)
+    learn = partial(
+        fit,
         teacher,
         student,
         sight.show(rows, teacher, student),
         targets,
         views=sight.allowed[rows] if settings.views else None,
-        shift=geometry.shift,
-        transfer=_transfer(settings),
-        schedule=schedule or schedule_for(settings),
+        shift=geometry.shift if settings.shifts else 0,
+        distort=_distort(sight, rows, settings),
+        transfer=transfer,
+        class_weights=balanced_weights(targets, n) if balanced else None,
         unlabelled=unlabelled,
+        unlabelled_views=sight.allowed[sample] if settings.views else None,
+        unlabelled_distort=_distort(sight, sample, settings),
         seed=settings.seed,
         device=settings.device,
         resume_path=resume_path,
         progress=progress,
     )
+    schedule = schedule or schedule_for(settings)
+    history = learn(schedule=schedule)
+    if by_steps:
+        settled = finish(teacher, student, sight, rows, targets, pool, settings)
+        if settled:
+            # The student followed the head that the teacher was trained with.
+            learn(schedule=replace(schedule, min_steps=0, max_steps=0))
     return Pair(teacher, student, classes, history, settled)
+
+
+def _distort(sight: Sight, rows: NDArray[np.intp], settings: TrainSettings) -> Distort | None:
+    """What distorts these particles in training, if anything does."""
+    how = Distortions(settings.rotations, settings.noise, settings.ctf_filter)
+    store = sight.store
+    if not how:
+        return None
+    box = store.geometry.network_box
+    return distorter(how, store.index.tomograms, store.tomogram[rows], box)
 
 
 def predict_pair(

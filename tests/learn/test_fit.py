@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cryoal.learn.fit import balanced_weights, fit
+from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict
 from cryoal.learn.schedule import Schedule
 from cryoal.learn.transfer import TransferOptions
@@ -184,11 +184,3 @@ def test_transfer_on_the_pool_takes_unlabelled_boxes():
     other = trained(shift=0)
     assert same(teacher, other[0])
     assert not same(student, other[1])
-
-
-def test_balanced_weights_make_classes_count_alike():
-    targets = np.array([0, 0, 0, 1])
-    weights = balanced_weights(targets, 3)
-    assert weights[0] * 3 == pytest.approx(weights[1])
-    assert weights[targets].mean() == pytest.approx(1)
-    assert weights[2] == 0

@@ -50,7 +50,13 @@ def test_temperature_softens_both_and_scales_by_its_square():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"distance": "hellinger"}, {"where": "everywhere"}, {"student_ce": 2.0}, {"temperature": 0.0}],
+    [
+        {"distance": "hellinger"},
+        {"where": "everywhere"},
+        {"ema_where": "nowhere"},
+        {"student_ce": 2.0},
+        {"temperature": 0.0},
+    ],
 )
 def test_an_impossible_option_is_refused(wrong):
     with pytest.raises(CryoalError):
@@ -149,6 +155,24 @@ def test_consistency_pulls_the_teacher_towards_its_average(batch):
     with torch.no_grad():
         pair.average.network.head.bias += torch.tensor([3.0, 0.0, 0.0])
     assert pair.losses(*batch[:2])[0].item() > task
+
+
+def test_a_mean_teacher_is_followed_on_another_view_of_the_pool(batch):
+    boxes, targets, pool = batch
+    value = {}
+    for where in ("labelled", "unlabelled", "both"):
+        pair = a_pair(ema_weight=0.5, ema_where=where)
+        assert pair.options.consistent_on_pool == (where != "labelled")
+        pair.teacher.eval()
+        with torch.no_grad():
+            pair.average.network.head.bias += torch.tensor([3.0, 0.0, 0.0])
+        task = functional.cross_entropy(pair.teacher(boxes)[0], targets)
+        loss = pair.losses(boxes, targets, pool, pool.flip(-1))[0]
+        value[where] = (loss - task).item() / 0.5
+    trailing, own = pair.average.network(pool.flip(-1))[0], pair.teacher(pool)[0]
+    by_hand = divergence(trailing, own, "kl").mean().item()
+    assert value["unlabelled"] == pytest.approx(by_hand, abs=1e-5)
+    assert value["both"] == pytest.approx((value["labelled"] + by_hand) / 2, abs=1e-5)
 
 
 def test_a_student_that_is_the_average_starts_as_the_teacher_and_trails_it(batch):

@@ -23,6 +23,9 @@ def millions(name, box=32, n_classes=10, **options):
         ("resnet18", {"width": 32}, 8.3),
         ("resnet18", {"width": 16}, 2.1),
         ("resnet10", {"width": 64}, 14),
+        ("distilled-1000k", {}, 1.00),
+        ("distilled-490k", {}, 0.49),
+        ("distilled-148k", {}, 0.148),
     ],
 )
 def test_it_has_as_many_parameters_as_published(name, options, published):
@@ -30,8 +33,9 @@ def test_it_has_as_many_parameters_as_published(name, options, published):
 
 
 @pytest.mark.parametrize("box", [24, 32, 48])
-def test_without_pooling_the_size_of_the_box_changes_no_weight(box):
-    assert millions("yopo", box) == millions("yopo", 24)
+@pytest.mark.parametrize("name", ["yopo", "distilled-148k"])
+def test_pooled_not_at_all_or_to_a_voxel_the_size_of_the_box_changes_no_weight(name, box):
+    assert millions(name, box) == millions(name, 24)
 
 
 def test_where_a_feature_lies_does_not_matter_to_a_network_of_maxima():

@@ -9,8 +9,8 @@ from conftest import cryoal
 
 from cryoal.core.errors import CryoalError
 from cryoal.learn.schedule import Schedule
+from cryoal.project.lesson_plan import schedule_for
 from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
-from cryoal.project.training import schedule_for
 
 
 def uncommented(text: str) -> str:

@@ -13,9 +13,9 @@ from cryoal.learn import averaging
 from cryoal.models import checkpoint
 from cryoal.models.shape import Shape
 from cryoal.project import settling
+from cryoal.project.lesson_plan import SETTLED, schedule_for, starts_pretrained
 from cryoal.project.project import Project
 from cryoal.project.settings import TrainSettings
-from cryoal.project.training import SETTLED, schedule_for, starts_pretrained
 from cryoal.simulate.write import SimulationResult
 
 

@@ -1,0 +1,100 @@
+"""What is done to heads once a training by steps has ended, where the settings ask for it."""
+
+import logging
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cryoal.core.errors import CryoalError
+from cryoal.learn.discriminant import Settled, settle_head
+from cryoal.learn.predict import predict
+from cryoal.learn.prior import pool_prior
+from cryoal.models.base import Network
+from cryoal.project.settings import TrainSettings
+from cryoal.project.sight import Sight
+
+log = logging.getLogger(__name__)
+
+#: Largest difference of probabilities that rounding makes.
+TOLERANCE = 1e-3
+
+
+def finish(
+    teacher: Network,
+    student: Network,
+    sight: Sight,
+    rows: NDArray[np.intp],
+    targets: NDArray[np.intp],
+    pool: NDArray[np.intp],
+    settings: TrainSettings,
+) -> dict[str, Settled]:
+    """Settle the teacher's head in closed form, and tell networks how common classes are.
+
+    The first where ``head`` is "settled": on labels and pool, as a pretrained teacher's. The second
+    where classes were taken for equally common until here: in the teacher by that or by balanced
+    weights, in the student by these alone.
+
+    Parameters
+    ----------
+    teacher, student : Network
+        Trained; changed in place.
+    sight, rows, targets
+        The particles, those that are labelled, and their classes.
+    pool : (m,) int
+        Rows that are not.
+    settings : TrainSettings
+
+    Returns
+    -------
+    {way: Settled}, as ``settle_head``; empty where nothing was settled
+    """
+    balanced = settings.class_weights == "balanced"
+    settles = settings.head == "settled" and settings.student_is != "average"
+    if not settles and not balanced:
+        return {}
+    seen, told = np.concatenate([rows, pool]), np.arange(len(rows))
+    shown, allowed = sight.show(seen, teacher), sight.allowed[seen] if settings.views else None
+    p, points = predict(teacher, shown, views=allowed, device=settings.device)
+    settled: dict[str, Settled] = {}
+    if settles and _is_linear(teacher, points, p):
+        settled = settle_head(teacher, points, told, targets, seed=settings.seed)
+        p, _ = predict(teacher, shown, views=allowed, device=settings.device)
+    if settled or balanced:
+        shares = np.log(pool_prior(np.log(np.maximum(p, 1e-12)), told, targets))
+        for network in (teacher, student) if balanced else (teacher,):
+            with torch.no_grad():
+                _head(network).bias.add_(torch.from_numpy(shares))
+    return settled
+
+
+def _is_linear(network: Network, points: NDArray[np.float32], p: NDArray[np.float32]) -> bool:
+    """Whether a linear head makes the network's probabilities of the embedding it answers."""
+    head = getattr(network, "head", None)
+    if isinstance(head, torch.nn.Linear) and head.in_features == points.shape[1]:
+        with torch.no_grad():
+            again = head.cpu()(torch.from_numpy(points)).softmax(-1).numpy()
+        if np.abs(again - p).max() < TOLERANCE:
+            return True
+    log.info(
+        "network %r keeps the head it was trained with: its logits are not linear in its embedding",
+        network.recipe.name,
+    )
+    return False
+
+
+def _head(network: Network) -> torch.nn.Linear:
+    """The layer whose output is the logits.
+
+    Raises
+    ------
+    CryoalError
+        The network has none.
+    """
+    head = getattr(network, "head", None)
+    if not isinstance(head, torch.nn.Linear) or head.bias is None:
+        raise CryoalError(
+            f"network {network.recipe.name!r} has no linear `head` that could be told how common "
+            'classes are: leave class_weights = "equal"'
+        )
+    return head
