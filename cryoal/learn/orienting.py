@@ -13,7 +13,7 @@ from cryoal.models.turning import turning
 BEGIN = 200
 #: Particles whose chance to be of a class is less have no part in its average, and places where a
 #: particle lies with less than the second are not looked at again.
-NEGLIGIBLE, NOT_THERE = 0.01, 0.01
+NEGLIGIBLE, NOT_THERE = 0.01, 0.02
 #: Least variance that is expected of an average's coefficients.
 LEAST = 1e-4
 #: How many of its coefficients a class's own variance, degree by degree and shell by shell, has to

@@ -1,6 +1,7 @@
 """What networks are shown of a project's particles: boxes, or descriptions made of them."""
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,10 @@ from cryoal.learn.describe import (
 from cryoal.models.base import Network
 from cryoal.models.harmonics import ORDERS, SHELLS
 from cryoal.models.invariants import SIZE, described_side
+from cryoal.models.places import PLACES
 from cryoal.models.turning import transfer_operator
+
+log = logging.getLogger(__name__)
 
 #: Beside the stacks they were made from; the name of the second holds the boxes' digest.
 DESCRIPTIONS = "descriptions.safetensors"
@@ -80,6 +84,7 @@ class Sight:
                 outlived.unlink(missing_ok=True)
             blocks = (boxes for _, boxes in self.store.batches())
             box = self.store.geometry.network_box
+            log.info("describing %d particles about %d places, once", len(self), len(PLACES))
             write_beside(path, blocks, len(self), box, device=self.device)
             values = read_beside(path, len(self))
             assert values is not None

@@ -37,8 +37,8 @@ def test_a_project_starts_from_weights_of_its_own(
         ways = [json.loads(line) for line in here.history.read_text().splitlines()]
         assert {line["head"] for line in ways if "head" in line} == {"pretrained", "invariants"}
     first, second = (here.settings.read_text() for here in rounds)
-    assert "weights = " in first
-    assert "weights = " not in second
+    assert "\nweights = " in first
+    assert "\nweights = " not in second
 
 
 @pytest.mark.parametrize(
