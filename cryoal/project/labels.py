@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 #: Fraction of the diameter within which a label finds its particle after re-picking.
 REATTACH = 0.25
 
+#: Behind an id that has become another particle's, so that its statements stay apart.
+ELSEWHERE = " (elsewhere)"
+
 
 class ProjectLabels:
     """The label ledgers of a project; every addition is on the disk when the call returns.
@@ -52,6 +55,10 @@ class ProjectLabels:
         """``{id: label}`` of every particle that people agree on and that is still there."""
         known = set(self._particles.id)
         return {name: word for name, word in self.book().current().items() if name in known}
+
+    def adrift(self) -> int:
+        """How many particles people named are no longer where they were; their words are kept."""
+        return len(self.book().current()) - len(self.current())
 
     def unsure(self) -> set[str]:
         """Particles that somebody looked at and could not name."""
@@ -171,32 +178,47 @@ def default_annotator() -> str:
 def reattach(book: LabelBook, particles: ParticleSet, distance: float) -> LabelBook:
     """Give statements about ids that are gone to the particle at the same place.
 
+    An id that now belongs to a particle elsewhere, as after re-picking, is gone too.
+
     Parameters
     ----------
     distance : float, Angstrom
         How far that particle may lie from where the statement was made.
     """
-    known = set(particles.id)
-    lost = [label for label in book.statements if label.id not in known]
+    statements = list(book.statements)
+    rows = pd.Index(particles.id).get_indexer(pd.Index([label.id for label in statements]))
+    lost = [
+        label
+        for label, row in zip(statements, rows, strict=True)
+        if row < 0 or not _is_at(label, particles, int(row), distance)
+    ]
     if not lost:
         return book
-    moved = set(book.statements)
+    # Without a particle, its word must not stick to another that has taken its id.
+    known = set(particles.id)
+    ids = {label: f"{label.id}{ELSEWHERE}" for label in lost if label.id in known}
     for tomogram in {label.tomogram for label in lost}:
         rows = np.flatnonzero(particles.tomogram == tomogram)
-        if not len(rows):
-            continue
         here = [label for label in lost if label.tomogram == tomogram]
         here = [label for label in here if np.isfinite(label.position).all()]
-        if not here:
+        if not len(rows) or not here:
             continue
         tree = cKDTree(particles.position[rows])
         where = np.array([label.position for label in here])
         far, nearest = (np.atleast_1d(found) for found in tree.query(where, k=1))
         for label, away, at in zip(here, far, nearest, strict=True):
             if away <= distance:
-                moved.remove(label)
-                moved.add(replace(label, id=str(particles.id[rows[at]])))
+                ids[label] = str(particles.id[rows[at]])
+    moved = (replace(label, id=ids[label]) if label in ids else label for label in statements)
     return LabelBook(frozenset(moved))
+
+
+def _is_at(label: Label, particles: ParticleSet, row: int, distance: float) -> bool:
+    """Whether a statement was made where this particle is; one that names no place was."""
+    if not np.isfinite(label.position).all():
+        return True
+    away = np.linalg.norm(np.subtract(label.position, particles.position[row]))
+    return label.tomogram == str(particles.tomogram[row]) and bool(away <= distance)
 
 
 def read_labels(path: Path) -> dict[str, str]:

@@ -119,10 +119,18 @@ def predict(project: "Project", model: Path | None, progress: Progress) -> Predi
     CryoalError
         Nothing is trained, or the model sees larger boxes than these.
     """
+    if model is None:
+        return _predicted(project, _trained(project), progress)
+    with locked(project.layout.lock):
+        here = _adopted(project, model)
+    return _predicted(project, here, progress)
+
+
+def _predicted(project: "Project", here: RoundLayout, progress: Progress) -> Predictions:
+    """Predictions of a round, made where there are none of today's boxes."""
     store = project.subtomograms
     digest = boxes_digest(store)
     with locked(project.layout.lock):
-        here = _trained(project) if model is None else _adopted(project, model)
         if here.predictions.exists():
             predictions, made_from = read_predictions(here.predictions)
             if made_from == digest:
@@ -166,7 +174,7 @@ def select(
         here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project, progress)
     else:
         here = train(project, progress)
-        predictions = supplied_round(project, here, predict(project, None, progress), name)
+        predictions = supplied_round(project, here, _predicted(project, here, progress), name)
     before = Queue.read(here.queries)
     if before is not None and (before.acquisition, before.seed) != (name, seed):
         before = None
@@ -232,6 +240,7 @@ def _training_facts(project: "Project") -> dict[str, Any]:
     facts = project.settings.train.model_dump(exclude={"device"}, exclude_none=True)
     geometry = project.subtomograms.geometry
     facts |= {"box": geometry.box, "voxel_size": geometry.voxel_size}
+    facts["boxes"] = boxes_digest(project.subtomograms)  # also those without a label teach
     own = _own_weights(project)
     if own is not None:
         facts["weights"] = hashlib.sha256(own.read_bytes()).hexdigest()

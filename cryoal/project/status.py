@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryoal.project.agreement import facts as self_agreement
 from cryoal.project.exporting import counts
-from cryoal.project.stopping import advice, agreement, control_accuracy
+from cryoal.project.stopping import advice, agreement, behind, control_accuracy
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
@@ -33,6 +33,7 @@ def status(project: "Project") -> dict[str, Any]:
         "labels": len(current),
         "classes": dict(sorted(Counter(current.values()).items())),
         "unsure": len(labels.unsure()),
+        "adrift": labels.adrift(),
         "annotators": sorted({label.annotator for label in labels.book().statements}),
         "round": project.rounds[-1].number if project.rounds else 0,
         "queue": None
@@ -52,5 +53,6 @@ def status(project: "Project") -> dict[str, Any]:
         "agreement": agreement(project),
         "self_agreement": self_agreement(labels.book()),
         "predicted": None if classified is None else counts(classified.label, classified.status),
+        "behind": behind(project),
         "next": advice(project),
     }
