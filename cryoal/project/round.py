@@ -20,21 +20,19 @@ import tomli_w
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.core.version import __version__
-from cryoal.data.store import SubtomogramStore
 from cryoal.io.files import locked, replacing
 from cryoal.io.predictions import read_predictions, write_predictions
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project import journal
+from cryoal.project.adopting import adopted, fitting_pair, newest_trained, next_number
 from cryoal.project.layout import RoundLayout
 from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
 from cryoal.project.settling import unlearned_embedding
 from cryoal.project.sight import boxes_digest, look
 from cryoal.project.supplying import supplied_round
 from cryoal.project.training import (
-    Pair,
     check_settings,
     check_trainable,
-    load_pair,
     predict_pair,
     save_pair,
     train_pair,
@@ -117,12 +115,12 @@ def predict(project: "Project", model: Path | None, progress: Progress) -> Predi
     Raises
     ------
     CryoalError
-        Nothing is trained, or the model sees larger boxes than these.
+        Nothing is trained, or the model sees larger boxes or other voxels than these.
     """
     if model is None:
-        return _predicted(project, _trained(project), progress)
+        return _predicted(project, newest_trained(project), progress)
     with locked(project.layout.lock):
-        here = _adopted(project, model)
+        here = adopted(project, model)
     return _predicted(project, here, progress)
 
 
@@ -136,10 +134,12 @@ def _predicted(project: "Project", here: RoundLayout, progress: Progress) -> Pre
             if made_from == digest:
                 return predictions
         began = time.monotonic()
-        pair = _fitting_pair(here, store)
+        pair = fitting_pair(here, store)
+        device = project.settings.train.device
+        box = pair.teacher.recipe.box  # another project's may be smaller
         predictions = predict_pair(
             pair,
-            look(store, project.settings.train.device, lambda done: progress(done, len(store))),
+            look(store, device, lambda done: progress(done, len(store)), box=box),
             project.settings.train,
             progress=lambda done: progress(done, len(store)),
         )
@@ -159,8 +159,9 @@ def select(
 ) -> Queue:
     """Choose n particles to ask about; trains and predicts first if labels changed.
 
-    Asking again with nothing new returns the same queue; a larger n extends it. Without labels
-    the first queue is chosen from the boxes alone.
+    Asking again with nothing new returns the same queue; a larger n extends it, and so does having
+    answered all of it where that teaches nothing: with "unsure", or one class for all. Without
+    labels of two classes a model that was taken over chooses, or the boxes alone do.
     """
     settings = project.settings.select
     wanted = settings.batch if n is None else n
@@ -168,18 +169,19 @@ def select(
         raise CryoalError(f"-n {wanted}: ask for at least one particle")
     labels = usable_labels(project)
     name, _ = find(acquisition or settings.acquisition)
-    first = Queue.read(project.layout.round(0).queries)
-    one_class = len(set(labels.values())) == 1
-    if not labels or (one_class and first is not None and wanted > len(first)):
+    untaught = len(set(labels.values())) < 2
+    if untaught and not project.rounds:
         here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project, progress)
     else:
-        here = train(project, progress)
+        here = newest_trained(project) if untaught else train(project, progress)
         predictions = supplied_round(project, here, _predicted(project, here, progress), name)
     before = Queue.read(here.queries)
     if before is not None and (before.acquisition, before.seed) != (name, seed):
         before = None
     if before is not None and len(before) >= wanted:
-        return before
+        if not (labels.keys() | project.labels.unsure()).issuperset(before.ids):
+            return before
+        wanted += len(before)  # all of it is answered, and nothing was learnt from that
     began = time.monotonic()
     asked = set() if before is None else set(before.ids)
     pool = make_pool(
@@ -228,11 +230,7 @@ def _round_of(
             if same and (scratch or not from_scratch):
                 return newest
             break
-    return project.layout.round(_next_number(project))
-
-
-def _next_number(project: "Project") -> int:
-    return max((r.number for r in project.layout.existing_rounds()), default=0) + 1
+    return project.layout.round(next_number(project))
 
 
 def _training_facts(project: "Project") -> dict[str, Any]:
@@ -263,38 +261,3 @@ def _write_inputs(
         file.write(tomli_w.dumps(facts))
     rows = sorted(labels.items())
     write_tsv(here.labels, pd.DataFrame(rows, columns=["id", "label"], dtype=str))
-
-
-def _trained(project: "Project") -> RoundLayout:
-    if not project.rounds:
-        raise CryoalError(f"{project.layout.root}: nothing trained yet; run cryoal train")
-    return project.rounds[-1]
-
-
-def _adopted(project: "Project", model: Path) -> RoundLayout:
-    """A new round of this project with another's networks in it."""
-    from cryoal.project.project import Project
-
-    if model.name.endswith(".safetensors"):
-        source = RoundLayout(model.parent)
-    elif (model / "teacher.safetensors").exists():
-        source = RoundLayout(model)
-    else:
-        source = _trained(Project(model))
-    _fitting_pair(source, project.subtomograms)
-    here = project.layout.round(_next_number(project))
-    for theirs, ours in ((source.student, here.student), (source.teacher, here.teacher)):
-        with replacing(ours, "wb") as file:
-            file.write(theirs.read_bytes())
-    return here
-
-
-def _fitting_pair(source: RoundLayout, store: SubtomogramStore) -> Pair:
-    """Teacher and student of a round, if they can see these boxes."""
-    pair = load_pair(source.teacher, source.student)
-    if pair.teacher.recipe.box > store.geometry.box:
-        raise CryoalError(
-            f"{source.teacher}: trained on boxes of {pair.teacher.recipe.box}, but these are "
-            f"{store.geometry.box}; extract with a larger --box"
-        )
-    return pair

@@ -70,16 +70,29 @@ class Sight:
 
 
 def look(
-    store: SubtomogramStore, device: str, progress: Callable[[int], None] | None = None
+    store: SubtomogramStore,
+    device: str,
+    progress: Callable[[int], None] | None = None,
+    *,
+    box: int | None = None,
 ) -> Sight:
-    """Describe every particle, or read what was kept of an earlier look at the same boxes."""
+    """Describe every particle, or read what was kept of an earlier look at the same boxes.
+
+    Parameters
+    ----------
+    box : int, voxels, optional
+        What is seen of each box; default: what this project's own networks see.
+    """
+    usual = store.geometry.network_box
+    side = described_side(box or usual)
     path, digest = store.folder / DESCRIPTIONS, boxes_digest(store)
-    points = read_descriptions(path, digest)
+    own = side == described_side(usual)
+    points = read_descriptions(path, digest) if own else None
     if points is None:
         blocks = (boxes for _, boxes in store.batches())
-        points = describe(blocks, store.geometry.network_box, device=device, progress=progress)
-        write_descriptions(path, points, digest)
-    side = described_side(store.geometry.network_box)
+        points = describe(blocks, box or usual, device=device, progress=progress)
+        if own:
+            write_descriptions(path, points, digest)
     return Sight(
         store, views_of(store.index, store.tomogram), points, share_measured(store.index, side)
     )
