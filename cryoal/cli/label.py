@@ -20,8 +20,9 @@ from cryoal.cli.common import annotator_option, project_argument, say
 def label(project: Path, source: Path, annotator: str | None) -> None:
     """Add labels; nothing that was said before is lost or overwritten."""
     from cryoal.core.errors import CryoalError, MachineError
+    from cryoal.project.doubts import doubts
     from cryoal.project.downloads import holds_statements
-    from cryoal.project.labels import is_project, read_labels
+    from cryoal.project.label_files import is_project, read_labels
     from cryoal.project.project import Project
 
     opened = Project.open(project)
@@ -41,9 +42,11 @@ def label(project: Path, source: Path, annotator: str | None) -> None:
             raise
         except CryoalError as problem:
             raise CryoalError(f"{source}: {problem}") from problem
-        what = f"{len(labels)} labels"
+        what = f"{len(labels)} label{'' if len(labels) == 1 else 's'}"
     counts: dict[str, int] = {}
     for word in opened.labels.current().values():
         counts[word] = counts.get(word, 0) + 1
-    summary = ", ".join(f"{name} {n}" for name, n in sorted(counts.items()))
+    summary = ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "none"
+    for doubt in doubts(opened.labels.current()):
+        say(doubt)
     say(f"Added {what}; now {sum(counts.values())} ({summary}). Next: cryoal select {project}")

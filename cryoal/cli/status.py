@@ -26,6 +26,8 @@ def status(project: Path, as_json: bool) -> None:
         f"{facts['tomograms']} tomograms (box {facts['box']} at {facts['voxel_size']:g} A)"
     )
     click.echo(f"{facts['labels']} labels: {classes}; {facts['unsure']} unsure")
+    for doubt in facts["doubts"]:
+        click.echo(doubt)
     if facts["adrift"]:
         click.echo(
             f"{facts['adrift']} more {'has' if facts['adrift'] == 1 else 'have'} no particle any "

@@ -11,12 +11,10 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import Label, LabelBook, new_statement
+from cryoal.core.labels import NONE, Label, LabelBook, new_statement, spelled
 from cryoal.core.particles import ParticleSet
 from cryoal.io import ledger
-from cryoal.io.star import read_star
-from cryoal.io.tsv import read_tsv
-from cryoal.project.layout import SETTINGS, Layout
+from cryoal.project.layout import Layout
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +82,8 @@ class ProjectLabels:
         rows = self._particles.rows(list(labels)) if labels else np.zeros(0, dtype=np.intp)
         statements = []
         for (particle, label), row in zip(labels.items(), rows, strict=True):
-            word = label.strip()
-            if (not word and not revokes) or any(c in word for c in "\t\r\n"):
+            word = spelled(label)
+            if (not word and not revokes) or word == NONE or any(c in word for c in "\t\r\n"):
                 raise CryoalError(
                     f"particle {particle!r}: {label!r} is no label; give a class name"
                 )
@@ -219,52 +217,3 @@ def _is_at(label: Label, particles: ParticleSet, row: int, distance: float) -> b
         return True
     away = np.linalg.norm(np.subtract(label.position, particles.position[row]))
     return label.tomogram == str(particles.tomogram[row]) and bool(away <= distance)
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """Read ``{id: label}`` from a TSV or CSV with columns id, label, or from a STAR file.
-
-    In a STAR file the id is cryoalId or rlnTomoParticleName, the label cryoalLabel or, failing
-    that, ``class<rlnClassNumber>``.
-
-    Raises
-    ------
-    CryoalError
-        Missing columns, an empty file, or one id with two labels.
-    """
-    if path.suffix == ".star":
-        table = _labels_of_star(path)
-    else:
-        table = read_tsv(path, required=("id", "label"))
-    if not len(table):
-        raise CryoalError(f"{path}: no labels in it; one line a particle is expected")
-    table = table[table["label"].str.strip() != ""]
-    two = table.groupby("id")["label"].nunique()
-    if (two > 1).any():
-        raise CryoalError(
-            f"{path}: particle {two.idxmax()!r} has {two.max()} different labels; keep one"
-        )
-    return dict(zip(table["id"], table["label"], strict=True))
-
-
-def _labels_of_star(path: Path) -> pd.DataFrame:
-    for table in read_star(path).values():
-        names = [n for n in ("cryoalId", "rlnTomoParticleName") if n in table]
-        if not names:
-            continue
-        if "cryoalLabel" in table:
-            labels = table["cryoalLabel"]
-        elif "rlnClassNumber" in table:
-            labels = "class" + table["rlnClassNumber"]
-        else:
-            continue
-        return pd.DataFrame({"id": table[names[0]], "label": labels})
-    raise CryoalError(
-        f"{path}: no table with cryoalId (or rlnTomoParticleName) and cryoalLabel (or "
-        "rlnClassNumber)"
-    )
-
-
-def is_project(path: Path) -> bool:
-    """Whether this is a folder with a cryoal project in it."""
-    return path.is_dir() and (path / SETTINGS).exists()

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cryoal.project.agreement import facts as self_agreement
+from cryoal.project.doubts import doubts
 from cryoal.project.exporting import counts
 from cryoal.project.stopping import advice, agreement, behind, control_accuracy
 
@@ -32,6 +33,7 @@ def status(project: "Project") -> dict[str, Any]:
         "diameter": store.geometry.diameter,
         "labels": len(current),
         "classes": dict(sorted(Counter(current.values()).items())),
+        "doubts": doubts(current),
         "unsure": len(labels.unsure()),
         "adrift": labels.adrift(),
         "annotators": sorted({label.annotator for label in labels.book().statements}),
