@@ -1,5 +1,7 @@
 """Labels that come in a file: a table, or a STAR file."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -76,6 +78,12 @@ def _labels_of_star(path: Path, predicted: bool) -> pd.DataFrame:
 def class_names(numbers: "pd.Series[str]") -> "pd.Series[str]":
     """Names of classes that have only numbers; 0 is none."""
     return ("class" + numbers).where(numbers != "0", NONE)
+
+
+def numbered(names: Iterable[str]) -> bool:
+    """Whether every class has only a number, as a program gives it."""
+    found = set(names)
+    return bool(found) and all(re.fullmatch(r"class\d+", name) for name in found)
 
 
 def is_project(path: Path) -> bool:

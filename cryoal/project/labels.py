@@ -14,6 +14,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.labels import NONE, Label, LabelBook, new_statement, spelled
 from cryoal.core.particles import ParticleSet
 from cryoal.io import ledger
+from cryoal.project.classes import Classes
 from cryoal.project.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class ProjectLabels:
         self._particles = particles
         self._diameter = diameter
         self._read: tuple[object, LabelBook] | None = None
+        self._weak: tuple[object, dict[str, str]] | None = None
 
     def book(self) -> LabelBook:
         """Every statement, those about vanished ids moved to the particle at their place."""
@@ -79,6 +81,42 @@ class ProjectLabels:
             it was recorded.
         """
         who = annotator or default_annotator()
+        statements = self._stated(labels, who, round_number, revokes)
+        ledger.append(self._layout.ledger(who), statements)
+        return statements
+
+    def weak(self) -> dict[str, str]:
+        """``{id: class}`` by lists, under today's names: hints, and nobody's word."""
+        path = self._layout.weak
+        if not path.exists():
+            return {}
+        now = _state(path)
+        if self._weak is None or self._weak[0] != now:
+            near = REATTACH * self._diameter
+            book = reattach(ledger.read(path), self._particles, near)
+            known = set(self._particles.id)
+            words = {name: word for name, word in book.current().items() if name in known}
+            self._weak = now, words
+        today = Classes.read(self._layout.classes).now
+        return {name: today(word) for name, word in self._weak[1].items()}
+
+    def add_weak(self, labels: Mapping[str, str]) -> int:
+        """State what a list says, ``{id: class}``; how many of it are new or say otherwise.
+
+        Raises
+        ------
+        CryoalError
+            As ``add``.
+        """
+        before = self.weak()
+        fresh = {name: word for name, word in labels.items() if before.get(name) != spelled(word)}
+        if fresh:
+            ledger.append(self._layout.weak, self._stated(fresh, "weak", -1, ""))
+        return len(fresh)
+
+    def _stated(
+        self, labels: Mapping[str, str], who: str, round_number: int, revokes: str
+    ) -> list[Label]:
         rows = self._particles.rows(list(labels)) if labels else np.zeros(0, dtype=np.intp)
         statements = []
         for (particle, label), row in zip(labels.items(), rows, strict=True):
@@ -102,7 +140,6 @@ class ProjectLabels:
                     position=(float(z), float(y), float(x)),
                 )
             )
-        ledger.append(self._layout.ledger(who), statements)
         return statements
 
     def take(self, path: Path, annotator: str | None = None) -> tuple[int, int]:
@@ -160,9 +197,12 @@ class ProjectLabels:
 
 def _signature(folder: Path) -> object:
     """Changes when a ledger of the folder does."""
-    files = sorted(folder.glob("*.tsv")) if folder.is_dir() else []
-    states = [(path, path.stat()) for path in files]
-    return [(path.name, s.st_ino, s.st_size, s.st_mtime_ns) for path, s in states]
+    return [_state(path) for path in sorted(folder.glob("*.tsv"))] if folder.is_dir() else []
+
+
+def _state(path: Path) -> object:
+    found = path.stat()
+    return path.name, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def default_annotator() -> str:

@@ -37,6 +37,7 @@ from cryoal.project.training import (
     save_pair,
     train_pair,
 )
+from cryoal.project.weak import stand_in, usable_weak
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
@@ -63,10 +64,15 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
     Raises
     ------
     CryoalError
-        There are no labels, or all are of one class.
+        There are no labels, or all are of one class, and no weak ones in their place.
     """
-    labels = usable_labels(project)
-    classes = check_trainable(labels)
+    labels, weak = usable_labels(project), usable_weak(project)
+    alone = stand_in(labels, weak)
+    # What teaches: labels, or, where they are of one class, weak ones in the place of others.
+    unsure = project.labels.unsure()
+    hinted = {name: word for name, word in weak.items() if alone and name not in unsure}
+    lessons = hinted | labels
+    classes = check_trainable(lessons)
     box = project.subtomograms.geometry.network_box
     settings = project.settings.train
     if from_scratch:
@@ -78,14 +84,22 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
             return here
         began = time.monotonic()
         _write_inputs(project, here, labels, from_scratch)
+        if alone:
+            log.warning(
+                "trained on %d weak labels: people have named %s, and nothing tells yet how right "
+                "weak ones are",
+                len(lessons) - len(labels),
+                "one class only" if labels else "no particle",
+            )
         store = project.subtomograms
-        ids = np.array(sorted(labels), dtype=str)
+        ids = np.array(sorted(lessons), dtype=str)
         rows = store.rows(ids)
         pair = train_pair(
             look(store, settings.device, lambda done: progress(done, len(store))),
             rows,
-            [labels[name] for name in ids],
+            [lessons[name] for name in ids],
             settings,
+            weak=None if alone or not weak else [weak.get(str(name), "") for name in store.ids],
             weights=_own_weights(project),
             resume_path=here.training,
             progress=lambda done, total, _loss: progress(done, total),
@@ -169,7 +183,8 @@ def select(
         raise CryoalError(f"-n {wanted}: ask for at least one particle")
     labels = usable_labels(project)
     name, _ = find(acquisition or settings.acquisition)
-    untaught = len(set(labels.values())) < 2
+    weak = usable_weak(project)
+    untaught = len(set(labels.values())) < 2 and not (labels and stand_in(labels, weak))
     if untaught and not project.rounds:
         here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project, progress)
     else:
@@ -192,6 +207,7 @@ def select(
         project.diameter,
         settings.subpool,
         np.random.default_rng([seed, here.number]),
+        weak=weak,
     )
     queue = choose(pool, wanted - len(asked), name, settings.controls, seed, before=before)
     with locked(project.layout.lock):
@@ -239,6 +255,9 @@ def _training_facts(project: "Project") -> dict[str, Any]:
     geometry = project.subtomograms.geometry
     facts |= {"box": geometry.box, "voxel_size": geometry.voxel_size}
     facts["boxes"] = boxes_digest(project.subtomograms)  # also those without a label teach
+    weak = usable_weak(project)
+    if weak:
+        facts["weak"] = hashlib.sha256(repr(sorted(weak.items())).encode()).hexdigest()
     own = _own_weights(project)
     if own is not None:
         facts["weights"] = hashlib.sha256(own.read_bytes()).hexdigest()

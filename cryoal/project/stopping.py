@@ -102,6 +102,14 @@ def agreement(project: "Project") -> list[float]:
     return [kappa(a, b) for a, b in itertools.pairwise(predictions)]
 
 
+def learnt_from_weak_alone(project: "Project") -> bool:
+    """Whether the newest round learnt from weak labels, for want of people's of two classes."""
+    if not project.rounds or not project.rounds[-1].labels.exists():
+        return False
+    table = read_tsv(project.rounds[-1].labels, required=("id", "label"))
+    return table["label"].nunique() < 2
+
+
 def behind(project: "Project") -> str:
     """What the newest round does not know yet, in one sentence; empty where it knows all."""
     if not project.rounds:
