@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from cryoal.acquire.base import Pick, Pool, acquisition, take_in_order
-from cryoal.acquire.strata import places_within, round_robin, strata_of
+from cryoal.acquire.strata import places_within, round_robin, strata_of, traits_of
 
 Points = NDArray[np.float64]
 
@@ -24,17 +24,17 @@ def cold_start(pool: Pool, n: int, rng: np.random.Generator) -> Pick:
     """Choose the first particles, before any label: typical points of clusters of the embedding.
 
     The candidates are clustered into about n groups; the most typical of each comes first,
-    largest cluster first, each cluster taking its turns over tomograms, sources and terciles
-    of the picker's score. Without an embedding, those strata alone take turns.
+    largest cluster first, each cluster leaning to the tomogram, the source and the tercile of the
+    picker's score that had fewest so far. Without an embedding, those strata alone take turns.
     """
-    groups = strata_of(pool, predicted=False)
     if pool.predictions.embedding is None:
+        groups = strata_of(pool, predicted=False)
         order = round_robin(groups, rng.random(len(groups)), rng)
         return _in_order(pool, order, n)
     points = standardised(pool.predictions.embedding[pool.candidates])
     clusters = cluster(points, n, rng)
     typical = typicality(points, clusters)
-    return _in_order(pool, _spread(clusters, groups, typical, rng), n)
+    return _in_order(pool, _spread(clusters, traits_of(pool), typical, rng), n)
 
 
 @acquisition("kmeans")
@@ -175,21 +175,28 @@ def from_centre(points: Points, clusters: NDArray[np.intp]) -> Points:
 
 def _spread(
     clusters: NDArray[np.intp],
-    groups: NDArray[np.intp],
+    traits: list[NDArray[np.intp]],
     typical: Points,
     rng: np.random.Generator,
 ) -> NDArray[np.intp]:
-    """Places in an order in which clusters take turns and lean to strata not yet served."""
+    """Places in an order in which clusters take turns and lean to traits not yet served.
+
+    Each trait is served by itself: of all combinations of them there are more than turns.
+    """
     size = np.bincount(clusters)
-    served = np.zeros(groups.max(initial=0) + 1)
+    served = [np.zeros(trait.max(initial=0) + 1) for trait in traits]
     order: list[int] = []
     for number in np.lexsort((rng.random(len(size)), -size))[: np.count_nonzero(size)]:
         members = np.flatnonzero(clusters == number)
         best = members[np.argsort(-typical[members], kind="stable")]
         # The more typical half of a cluster stands for it; within it the strata decide.
         front = best[: (len(best) + 1) // 2]
-        first = int(front[served[groups[front]].argmin()])
-        served[groups[first]] += 1
+        had = [
+            turns[trait[front]] * len(turns) for turns, trait in zip(served, traits, strict=True)
+        ]
+        first = int(front[np.sum(had, axis=0).argmin()])
+        for turns, trait in zip(served, traits, strict=True):
+            turns[trait[first]] += 1
         order.append(first)
     rest = np.setdiff1d(np.arange(len(clusters)), order)
     again = rest[np.argsort(_place_within(clusters[rest], typical[rest]), kind="stable")]

@@ -15,21 +15,25 @@ def strata_of(pool: Pool, *, predicted: bool = True) -> NDArray[np.intp]:
     Groups share tomogram, source, tercile of the picker's score and, where there are
     predictions and ``predicted`` is asked for, the predicted class.
     """
-    at = pool.candidates
-    rank = np.nan_to_num(pool.score_rank[at], nan=0.0)
-    columns = [
-        pool.tomogram[at],
-        pool.source[at],
-        np.minimum(rank * SCORE_GROUPS, SCORE_GROUPS - 1),
-    ]
+    columns = traits_of(pool)
     if predicted and "teacher" in pool.predictions.probabilities:
-        columns.append(np.nan_to_num(pool.predictions.teacher[at]).argmax(1))
-    group = np.zeros(len(at), dtype=np.intp)
+        columns.append(np.nan_to_num(pool.predictions.teacher[pool.candidates]).argmax(1))
+    group = np.zeros(len(pool.candidates), dtype=np.intp)
     for column in columns:
-        whole = column.astype(np.intp) if column.dtype.kind == "f" else column
-        number = np.unique(whole, return_inverse=True)[1]
+        number = np.unique(column, return_inverse=True)[1]
         group = np.unique(group * (number.max(initial=0) + 1) + number, return_inverse=True)[1]
     return group
+
+
+def traits_of(pool: Pool) -> list[NDArray[np.intp]]:
+    """Number each candidate's tomogram, source and tercile of the picker's score: (M,) each."""
+    at = pool.candidates
+    rank = np.nan_to_num(pool.score_rank[at], nan=0.0)
+    tercile = np.minimum(rank * SCORE_GROUPS, SCORE_GROUPS - 1).astype(np.intp)
+    return [
+        np.unique(column, return_inverse=True)[1]
+        for column in (pool.tomogram[at], pool.source[at], tercile)
+    ]
 
 
 def places_within(ordered: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -20,7 +20,7 @@ from cryoal.data.store import INDEX, Index
 from cryoal.io.mrc import open_stack, open_volume
 from cryoal.io.mrc_header import read_header
 from cryoal.project.classes import Classes
-from cryoal.project.labels import is_project
+from cryoal.project.label_files import is_project
 from cryoal.project.project import Project
 from cryoal.project.selecting import Queue
 

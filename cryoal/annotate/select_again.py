@@ -21,7 +21,7 @@ EVERY = 0.1
 
 
 def select_again(root: Path, say: Any) -> dict[str, Any]:
-    """Train on today's labels and ask again; a queue that is all answered is made longer.
+    """Train on today's labels and ask again.
 
     Parameters
     ----------
@@ -31,10 +31,6 @@ def select_again(root: Path, say: Any) -> dict[str, Any]:
     before = project.queue
     queue = project.select(progress=say)
     known = set() if before is None else set(before.ids)
-    if before is not None and not set(queue.ids) - known:
-        done = project.labels.current().keys() | project.labels.unsure()
-        if known <= done:
-            queue = project.select(len(queue) + project.settings.select.batch, progress=say)
     return {"asked": len(queue), "new": len(set(queue.ids) - known)}
 
 

@@ -11,7 +11,7 @@ from cryoal.annotate.queue import Guesses, newest_signature, read_asked
 from cryoal.annotate.schedule import REPEAT_EVERY, Item, schedule
 from cryoal.annotate.statements import Statements
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import UNSURE, Label
+from cryoal.core.labels import UNSURE, Label, spelled
 from cryoal.project.agreement import Agreement, self_agreement
 from cryoal.project.classes import Classes, valid_name
 from cryoal.project.labels import default_annotator
@@ -161,7 +161,7 @@ class AnnotationSession:
             Nothing is asked, the label is no name, or the ledger cannot be written: then nothing
             is recorded and the particle stays.
         """
-        word = UNSURE if label.strip() == UNSURE else valid_name(label)
+        word = UNSURE if spelled(label) == UNSURE else valid_name(label)
         item = self._course.item
         if item is None:
             raise CryoalError("every particle of this queue has its answer; choose one to change")

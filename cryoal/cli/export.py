@@ -37,8 +37,10 @@ def export(
     cryoalStatus; with one of them duplicates are left out.
     """
     from cryoal.project.project import Project
+    from cryoal.project.stopping import behind
 
-    result = Project.open(project).export(
+    opened = Project.open(project)
+    result = opened.export(
         output,
         dialect=dialect,
         only_class=only_class,
@@ -46,4 +48,7 @@ def export(
         min_distance=min_distance,
     )
     counts = ", ".join(f"{name} {n}" for name, n in result.counts.items()) or "no class yet"
+    news = behind(opened)
+    if news:
+        say(f"{news}: cryoal select {project} learns from all there is; then export again.")
     say(f"{result.rows} rows in {result.path} ({counts}); class numbers in {result.legend}.")

@@ -20,11 +20,14 @@ def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_
     typical and different. Asking again with nothing new gives the same list; a larger -n
     makes it longer.
     """
+    from cryoal.project.doubts import doubts
     from cryoal.project.project import Project
 
     opened = Project.open(project)
     with progress("done") as bar:
         queue = opened.select(n, acquisition, seed, bar)
+    for doubt in doubts(opened.labels.current()):
+        say(doubt)
     path = opened.layout.round(opened.newest_queue_number).queries
     if as_json:
         print_json(
@@ -75,6 +78,10 @@ def predict(project: Path, model: Path | None) -> None:
     from cryoal.project.project import Project
 
     with progress("particles") as bar:
-        predictions = Project.open(project).predict(model, bar)
+        opened = Project.open(project)
+        predictions = opened.predict(model, bar)
+    unknown = set(opened.labels.current().values()) - set(predictions.classes)
+    if unknown:
+        say(f"This model knows no {', '.join(sorted(unknown))}, which people named here.")
     classes = ", ".join(predictions.classes)
     say(f"{len(predictions)} particles predicted as {classes}. Next: cryoal export {project}")

@@ -26,6 +26,13 @@ def status(project: Path, as_json: bool) -> None:
         f"{facts['tomograms']} tomograms (box {facts['box']} at {facts['voxel_size']:g} A)"
     )
     click.echo(f"{facts['labels']} labels: {classes}; {facts['unsure']} unsure")
+    for line in (*facts["doubts"], *facts["weak_said"]):
+        click.echo(line)
+    if facts["adrift"]:
+        click.echo(
+            f"{facts['adrift']} more {'has' if facts['adrift'] == 1 else 'have'} no particle any "
+            "more; kept, to count again when one is picked there"
+        )
     controls = facts["controls"]
     if controls["answered"]:
         low, high = controls["interval"]
@@ -37,7 +44,10 @@ def status(project: Path, as_json: bool) -> None:
         click.echo(_self_agreement(facts["self_agreement"]))
     if facts["predicted"]:
         predicted = ", ".join(f"{name} {n}" for name, n in facts["predicted"].items())
-        click.echo(f"Round {facts['round']} predicts: {predicted}")
+        alone = ", of weak labels alone," if facts["weak_alone"] else ""
+        click.echo(f"Round {facts['round']}{alone} predicts: {predicted}")
+    if facts["behind"]:
+        click.echo(f"{facts['behind']}.")
     click.echo(facts["next"])
 
 

@@ -12,6 +12,9 @@ UNSURE = "unsure"
 JUNK = "junk"
 """The class of everything that is not a particle; a class like any other."""
 
+NONE = "none"
+"""What stands where there is no class; no class may be called so."""
+
 REPEAT = "repeat-"
 """How the name of a statement begins that answers a question asked before, to see whether the
 annotator agrees with themselves."""
@@ -53,6 +56,18 @@ class Label:
     def repeat(self) -> bool:
         """Whether the question had been asked before in the same round."""
         return self.statement.startswith(REPEAT)
+
+
+def spelled(word: str) -> str:
+    """Return a word as it is kept: "Junk" and "UNSURE" are not classes of their own.
+
+    Examples
+    --------
+    >>> spelled(" Junk"), spelled("Ribosome")
+    ('junk', 'Ribosome')
+    """
+    bare = word.strip()
+    return bare.lower() if bare.lower() in (JUNK, UNSURE, NONE) else bare
 
 
 def new_statement() -> tuple[str, str]:

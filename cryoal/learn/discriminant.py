@@ -35,6 +35,8 @@ class Settled:
         Cross-validated over ``FOLDS`` parts of the labels; nan where there are too few.
     aside : (n, C)
         Logits of the labelled particles when their labels were set aside; nan likewise.
+    hinted : bool
+        Whether hints were heeded.
     """
 
     weight: NDArray[np.float32]
@@ -42,6 +44,7 @@ class Settled:
     accuracy: float
     log_loss: float
     aside: NDArray[np.float64]
+    hinted: bool = False
 
     @property
     def facts(self) -> dict[str, float]:
@@ -57,6 +60,7 @@ def settle(
     n_classes: int,
     emphasis: NDArray[np.floating] | float = 1.0,
     *,
+    hints: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> Settled:
     """Discriminant of a pool of which some particles are labelled.
@@ -78,6 +82,10 @@ def settle(
     emphasis : (D,), optional
         Deviation that each column is given: shrinking takes most from the smallest. A column
         of 0 is left out.
+    hints : (N, C), optional
+        Logarithms of what is known of each particle beside its points (``learn.hints``), heeded
+        where it has no label: hinted particles join the labelled in the first discriminant, for as
+        much as their hint says more than chance.
     seed : int
         Of the folds, and of the unlabelled particles where there are more than enough.
     """
@@ -86,14 +94,18 @@ def settle(
     others = np.setdiff1d(np.arange(len(points)), told)
     if len(others) > ENOUGH:
         others = np.sort(rng.choice(others, ENOUGH, replace=False))
+    hints = np.zeros((len(points), n_classes)) if hints is None else hints
     labelled = (points[told] * factor).astype(np.float32)
     unlabelled = (points[others] * factor).astype(np.float32)
     fold = rng.permutation(len(targets)) % FOLDS
+    beside = hints[others], hints[told]
     # Names are passed on at the confidence of the labels-only discriminant.
-    first = _temperature(_aside(labelled, targets, n_classes, fold, None, 1.0), targets)
-    logits = _aside(labelled, targets, n_classes, fold, unlabelled, first)
+    first = _temperature(
+        _aside(labelled, targets, n_classes, fold, unlabelled, beside, None), targets
+    )
+    logits = _aside(labelled, targets, n_classes, fold, unlabelled, beside, first)
     temperature = _temperature(logits, targets)
-    weight, bias = _maximise(labelled, targets, n_classes, unlabelled, first)
+    weight, bias = _maximise(labelled, targets, n_classes, unlabelled, hints[others], first)
     right = log_loss = float("nan")
     if np.isfinite(logits).all():
         right = float((logits.argmax(1) == targets).mean())
@@ -105,6 +117,7 @@ def settle(
         right,
         log_loss,
         logits / temperature,
+        hinted=bool(hints.any()),
     )
 
 
@@ -114,12 +127,14 @@ def settle_head(
     told: NDArray[np.integer],
     targets: NDArray[np.integer],
     *,
+    hints: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> dict[str, Settled]:
     """Give a network the discriminant of its embedding as a head, in place.
 
     Where the network names several ways to weigh its embedding, labels set aside choose: the
-    first is taken unless another calls labels set aside likelier (`calibrate.forgiving`).
+    first is taken unless another calls labels set aside likelier (`calibrate.forgiving`). So they
+    do between heeding hints and not.
 
     Parameters
     ----------
@@ -127,7 +142,7 @@ def settle_head(
         Its ``head`` is linear in the embedding.
     points : (N, D)
         The embedding of the pool.
-    told, targets, seed
+    told, targets, hints, seed
         As ``settle`` takes them.
 
     Returns
@@ -135,10 +150,18 @@ def settle_head(
     {way: Settled}, the one taken first
     """
     n_classes = network.recipe.n_classes
+    weights = {way: emphasis.numpy() for way, emphasis in network.emphases().items()}
     tried = {
-        way: settle(points, told, targets, n_classes, weights.numpy(), seed=seed)
-        for way, weights in network.emphases().items()
+        way: settle(points, told, targets, n_classes, emphasis, seed=seed)
+        for way, emphasis in weights.items()
     }
+    if hints is not None:
+        tried |= {
+            f"{way} and weak labels": settle(
+                points, told, targets, n_classes, emphasis, hints=hints, seed=seed
+            )
+            for way, emphasis in weights.items()
+        }
     said = {way: forgiving(found.aside, targets).mean() for way, found in tried.items()}
     taken = max(said, key=lambda way: np.nan_to_num(said[way], nan=-np.inf))
     head = network.head
@@ -187,8 +210,9 @@ def _aside(
     targets: NDArray[np.integer],
     n_classes: int,
     fold: NDArray[np.integer],
-    unlabelled: Points | None,
-    temperature: float,
+    unlabelled: Points,
+    hints: tuple[NDArray[np.floating], NDArray[np.floating]],
+    temperature: float | None,
 ) -> NDArray[np.float64]:
     """Logits of each label by the discriminant of the other folds; nan where there is none."""
     logits = np.full((len(targets), n_classes), np.nan)
@@ -197,11 +221,9 @@ def _aside(
         if not aside.any() or aside.all():
             return logits
         rest = (labelled[~aside], targets[~aside], n_classes)
-        if unlabelled is None:
-            weight, bias = discriminant(*rest)
-        else:
-            pool = np.concatenate([unlabelled, labelled[aside]])
-            weight, bias = _maximise(*rest, pool, temperature)
+        pool = np.concatenate([unlabelled, labelled[aside]])
+        beside = np.concatenate([hints[0], hints[1][aside]])
+        weight, bias = _maximise(*rest, pool, beside, temperature)
         logits[aside] = labelled[aside] @ weight.T + bias
     return logits
 
@@ -211,17 +233,23 @@ def _maximise(
     targets: NDArray[np.integer],
     n_classes: int,
     unlabelled: Points,
-    temperature: float,
+    hints: NDArray[np.floating],
+    temperature: float | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Discriminant of the labelled, then of all, named by the one before."""
-    weight, bias = discriminant(labelled, targets, n_classes)
-    if not len(unlabelled):
+    hinted = _more_than_chance(hints)
+    first = np.concatenate([labelled, unlabelled[hinted > 0]])
+    shares = np.eye(n_classes)[np.r_[targets, hints[hinted > 0].argmax(1)]]
+    shares[len(labelled) :] *= UNLABELLED * hinted[hinted > 0, None]
+    means = _means(first, shares)
+    weight, bias = _heads(means, shrunk_covariance(first - means[shares.argmax(1)], shares.max(1)))
+    if not len(unlabelled) or temperature is None:
         return weight, bias
     absent = ~np.isin(np.arange(n_classes), targets)
     points = np.concatenate([labelled, unlabelled])
     shares = np.eye(n_classes)[np.r_[targets, np.zeros(len(unlabelled), dtype=np.intp)]]
     for _ in range(PASSES):
-        logits = (unlabelled @ weight.T + bias) / temperature
+        logits = (unlabelled @ weight.T + bias) / temperature + hints
         logits[:, absent] = -np.inf
         shares[len(labelled) :] = UNLABELLED * softmax(logits, axis=1)
         means = _means(points, shares)
@@ -229,6 +257,13 @@ def _maximise(
         weight, bias = _heads(means, shrunk_covariance(points - means[nearest], shares.max(1)))
         temperature = 1.0
     return weight, bias
+
+
+def _more_than_chance(hints: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How much more than chance a hint says, 0 to 1: (N,)."""
+    chance = 1 / hints.shape[1]
+    best: NDArray[np.float64] = (softmax(hints, axis=1).max(1) - chance) / (1 - chance)
+    return np.where(best > 1e-6, best, 0.0)
 
 
 def _means(points: Points, shares: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import tomli_w
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import JUNK, UNSURE
+from cryoal.core.labels import JUNK, NONE, UNSURE, spelled
 from cryoal.io.files import replacing
 
 #: Okabe and Ito (2008), "Color universal design": colour-blind readers can tell them apart; here on
@@ -130,8 +130,8 @@ def valid_name(name: str) -> str:
     CryoalError
         It is empty, reserved, or would break a line of the ledger.
     """
-    word = name.strip()
-    if not word or any(not c.isprintable() for c in word):
+    word = spelled(name)
+    if not word or word == NONE or any(not c.isprintable() for c in word):
         raise CryoalError(f"{name!r} cannot name a class; use printable characters")
     if word == UNSURE:
         raise CryoalError(f"{UNSURE!r} is an answer of its own (key U) and cannot name a class")

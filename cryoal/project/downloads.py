@@ -1,7 +1,7 @@
 """Statements that come in a file: a downloaded label sheet, or somebody's ledger."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +94,7 @@ class Placed:
     lost: list[Label]
 
 
-def place(statements: Iterable[Label], particles: ParticleSet, near: float) -> Placed:
+def place(statements: Sequence[Label], particles: ParticleSet, near: float) -> Placed:
     """Give every statement the particle that it is about, by its id and by where that was.
 
     An id that now belongs to a particle elsewhere, as after re-picking, does not count: the
@@ -105,26 +105,15 @@ def place(statements: Iterable[Label], particles: ParticleSet, near: float) -> P
     near : float, Angstrom
         How far a particle may be from where the statement was made.
     """
-    found, elsewhere = [], []
+    placed = []
     rows = pd.Index(particles.id).get_indexer(pd.Index([s.id for s in statements]))
     for statement, row in zip(statements, rows, strict=True):
-        if row < 0:
-            elsewhere.append(statement)
-            continue
-        here = particles.position[row]
-        z, y, x = (float(value) for value in here)
-        tomogram = str(particles.tomogram[row])
-        if not np.isfinite(statement.position).all():
-            found.append(replace(statement, tomogram=tomogram, position=(z, y, x)))
-        elif (
-            statement.tomogram == tomogram
-            and np.linalg.norm(np.subtract(statement.position, here)) <= near
-        ):
-            found.append(statement)
-        else:
-            # The same id, but another particle: looked for by place, as if the id were gone.
-            elsewhere.append(replace(statement, id=f"{statement.id} (elsewhere)"))
-    moved = reattach(LabelBook(frozenset(elsewhere)), particles, near).statements
+        if row >= 0 and not np.isfinite(statement.position).all():
+            z, y, x = (float(value) for value in particles.position[row])
+            tomogram = str(particles.tomogram[row])
+            statement = replace(statement, tomogram=tomogram, position=(z, y, x))
+        placed.append(statement)
+    moved = reattach(LabelBook(frozenset(placed)), particles, near).statements
     known = set(particles.id)
-    found += [s for s in moved if s.id in known]
+    found = [s for s in moved if s.id in known]
     return Placed(sorted(found), sorted(s for s in moved if s.id not in known))

@@ -8,13 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import JUNK
+from cryoal.core.labels import JUNK, NONE
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
-
-#: What stands in a text column where there is nothing to say: STAR has no empty value that every
-#: program reads.
-NOTHING = "none"
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ def classify(
         person counts as more confident than any prediction. 0 keeps all.
     """
     n = len(particles)
-    label = np.full(n, NOTHING, dtype=object)
+    label = np.full(n, NONE, dtype=object)
     confidence, score = np.full(n, np.nan), np.full(n, np.nan)
     status = np.array([left_out.get(str(i), "unclassified") for i in particles.id], dtype=object)
     if predictions is not None:
@@ -96,7 +92,7 @@ def duplicates(
 
 def class_numbers(classified: Classified) -> dict[str, int]:
     """Number of each class from 1, junk last; 0 is no class."""
-    names = sorted(set(classified.label) - {NOTHING}, key=lambda name: (name == JUNK, name))
+    names = sorted(set(classified.label) - {NONE}, key=lambda name: (name == JUNK, name))
     return {name: number for number, name in enumerate(names, 1)}
 
 

@@ -1,6 +1,7 @@
 """From tomograms and picks to subtomograms: checks first, then one task a tomogram."""
 
 import contextlib
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +16,15 @@ from cryoal.data.store import Index
 from cryoal.io.files import locked, wait_for_disk
 from cryoal.io.tsv import write_tsv
 from cryoal.project import inputs, journal
+from cryoal.project.forgetting import forget, moved_away
 from cryoal.project.gathering import check_units, gather_picks, gather_tomograms, geometry_for
+from cryoal.project.labels import REATTACH, ProjectLabels
 from cryoal.project.layout import Layout
 from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
 from cryoal.project.survey import Survey, digest, look_at, make_tasks, tilts
 from cryoal.project.workers import executor
+
+log = logging.getLogger(__name__)
 
 
 def extract(
@@ -92,6 +97,11 @@ def extract(
             held.enter_context(locked(layout.lock))
             _refuse_foreign(layout.root)
             write_template(layout.settings, given)
+        if layout.particles.exists():
+            before, near = inputs.read_particles(layout.particles), REATTACH * geometry.diameter
+            gone = moved_away(before, merged, near)
+            if gone:
+                forget(layout, gone)
         # Before the first box: whoever is interrupted goes on with ``cryoal extract PROJECT``.
         inputs.write_tomograms(layout.tomograms, known)
         inputs.write_particles(layout.particles, merged)
@@ -104,6 +114,13 @@ def extract(
     report.extracted, report.left_out = len(index.boxes), len(index.left_out)
     wished = index.left_out["cryoalStatus"].str.startswith("edge") & (chosen.edge == "drop")
     report.unexpected = int((~wished).sum()) + unmatched
+    adrift = ProjectLabels(layout, merged, geometry.diameter).adrift()
+    if adrift:
+        log.warning(
+            "%s no particle within a quarter of a diameter any more; kept, to count again when one "
+            "comes back",
+            "1 label has" if adrift == 1 else f"{adrift} labels have",
+        )
     return report
 
 

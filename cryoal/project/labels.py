@@ -11,17 +11,19 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import Label, LabelBook, new_statement
+from cryoal.core.labels import NONE, Label, LabelBook, new_statement, spelled
 from cryoal.core.particles import ParticleSet
 from cryoal.io import ledger
-from cryoal.io.star import read_star
-from cryoal.io.tsv import read_tsv
-from cryoal.project.layout import SETTINGS, Layout
+from cryoal.project.classes import Classes
+from cryoal.project.layout import Layout
 
 log = logging.getLogger(__name__)
 
 #: Fraction of the diameter within which a label finds its particle after re-picking.
 REATTACH = 0.25
+
+#: Behind an id that has become another particle's, so that its statements stay apart.
+ELSEWHERE = " (elsewhere)"
 
 
 class ProjectLabels:
@@ -39,6 +41,7 @@ class ProjectLabels:
         self._particles = particles
         self._diameter = diameter
         self._read: tuple[object, LabelBook] | None = None
+        self._weak: tuple[object, dict[str, str]] | None = None
 
     def book(self) -> LabelBook:
         """Every statement, those about vanished ids moved to the particle at their place."""
@@ -52,6 +55,10 @@ class ProjectLabels:
         """``{id: label}`` of every particle that people agree on and that is still there."""
         known = set(self._particles.id)
         return {name: word for name, word in self.book().current().items() if name in known}
+
+    def adrift(self) -> int:
+        """How many particles people named are no longer where they were; their words are kept."""
+        return len(self.book().current()) - len(self.current())
 
     def unsure(self) -> set[str]:
         """Particles that somebody looked at and could not name."""
@@ -74,11 +81,47 @@ class ProjectLabels:
             it was recorded.
         """
         who = annotator or default_annotator()
+        statements = self._stated(labels, who, round_number, revokes)
+        ledger.append(self._layout.ledger(who), statements)
+        return statements
+
+    def weak(self) -> dict[str, str]:
+        """``{id: class}`` by lists, under today's names: hints, and nobody's word."""
+        path = self._layout.weak
+        if not path.exists():
+            return {}
+        now = _state(path)
+        if self._weak is None or self._weak[0] != now:
+            near = REATTACH * self._diameter
+            book = reattach(ledger.read(path), self._particles, near)
+            known = set(self._particles.id)
+            words = {name: word for name, word in book.current().items() if name in known}
+            self._weak = now, words
+        today = Classes.read(self._layout.classes).now
+        return {name: today(word) for name, word in self._weak[1].items()}
+
+    def add_weak(self, labels: Mapping[str, str]) -> int:
+        """State what a list says, ``{id: class}``; how many of it are new or say otherwise.
+
+        Raises
+        ------
+        CryoalError
+            As ``add``.
+        """
+        before = self.weak()
+        fresh = {name: word for name, word in labels.items() if before.get(name) != spelled(word)}
+        if fresh:
+            ledger.append(self._layout.weak, self._stated(fresh, "weak", -1, ""))
+        return len(fresh)
+
+    def _stated(
+        self, labels: Mapping[str, str], who: str, round_number: int, revokes: str
+    ) -> list[Label]:
         rows = self._particles.rows(list(labels)) if labels else np.zeros(0, dtype=np.intp)
         statements = []
         for (particle, label), row in zip(labels.items(), rows, strict=True):
-            word = label.strip()
-            if (not word and not revokes) or any(c in word for c in "\t\r\n"):
+            word = spelled(label)
+            if (not word and not revokes) or word == NONE or any(c in word for c in "\t\r\n"):
                 raise CryoalError(
                     f"particle {particle!r}: {label!r} is no label; give a class name"
                 )
@@ -97,7 +140,6 @@ class ProjectLabels:
                     position=(float(z), float(y), float(x)),
                 )
             )
-        ledger.append(self._layout.ledger(who), statements)
         return statements
 
     def take(self, path: Path, annotator: str | None = None) -> tuple[int, int]:
@@ -155,9 +197,12 @@ class ProjectLabels:
 
 def _signature(folder: Path) -> object:
     """Changes when a ledger of the folder does."""
-    files = sorted(folder.glob("*.tsv")) if folder.is_dir() else []
-    states = [(path, path.stat()) for path in files]
-    return [(path.name, s.st_ino, s.st_size, s.st_mtime_ns) for path, s in states]
+    return [_state(path) for path in sorted(folder.glob("*.tsv"))] if folder.is_dir() else []
+
+
+def _state(path: Path) -> object:
+    found = path.stat()
+    return path.name, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def default_annotator() -> str:
@@ -171,78 +216,44 @@ def default_annotator() -> str:
 def reattach(book: LabelBook, particles: ParticleSet, distance: float) -> LabelBook:
     """Give statements about ids that are gone to the particle at the same place.
 
+    An id that now belongs to a particle elsewhere, as after re-picking, is gone too.
+
     Parameters
     ----------
     distance : float, Angstrom
         How far that particle may lie from where the statement was made.
     """
-    known = set(particles.id)
-    lost = [label for label in book.statements if label.id not in known]
+    statements = list(book.statements)
+    rows = pd.Index(particles.id).get_indexer(pd.Index([label.id for label in statements]))
+    lost = [
+        label
+        for label, row in zip(statements, rows, strict=True)
+        if row < 0 or not _is_at(label, particles, int(row), distance)
+    ]
     if not lost:
         return book
-    moved = set(book.statements)
+    # Without a particle, its word must not stick to another that has taken its id.
+    known = set(particles.id)
+    ids = {label: f"{label.id}{ELSEWHERE}" for label in lost if label.id in known}
     for tomogram in {label.tomogram for label in lost}:
         rows = np.flatnonzero(particles.tomogram == tomogram)
-        if not len(rows):
-            continue
         here = [label for label in lost if label.tomogram == tomogram]
         here = [label for label in here if np.isfinite(label.position).all()]
-        if not here:
+        if not len(rows) or not here:
             continue
         tree = cKDTree(particles.position[rows])
         where = np.array([label.position for label in here])
         far, nearest = (np.atleast_1d(found) for found in tree.query(where, k=1))
         for label, away, at in zip(here, far, nearest, strict=True):
             if away <= distance:
-                moved.remove(label)
-                moved.add(replace(label, id=str(particles.id[rows[at]])))
+                ids[label] = str(particles.id[rows[at]])
+    moved = (replace(label, id=ids[label]) if label in ids else label for label in statements)
     return LabelBook(frozenset(moved))
 
 
-def read_labels(path: Path) -> dict[str, str]:
-    """Read ``{id: label}`` from a TSV or CSV with columns id, label, or from a STAR file.
-
-    In a STAR file the id is cryoalId or rlnTomoParticleName, the label cryoalLabel or, failing
-    that, ``class<rlnClassNumber>``.
-
-    Raises
-    ------
-    CryoalError
-        Missing columns, an empty file, or one id with two labels.
-    """
-    if path.suffix == ".star":
-        table = _labels_of_star(path)
-    else:
-        table = read_tsv(path, required=("id", "label"))
-    if not len(table):
-        raise CryoalError(f"{path}: no labels in it; one line a particle is expected")
-    table = table[table["label"].str.strip() != ""]
-    two = table.groupby("id")["label"].nunique()
-    if (two > 1).any():
-        raise CryoalError(
-            f"{path}: particle {two.idxmax()!r} has {two.max()} different labels; keep one"
-        )
-    return dict(zip(table["id"], table["label"], strict=True))
-
-
-def _labels_of_star(path: Path) -> pd.DataFrame:
-    for table in read_star(path).values():
-        names = [n for n in ("cryoalId", "rlnTomoParticleName") if n in table]
-        if not names:
-            continue
-        if "cryoalLabel" in table:
-            labels = table["cryoalLabel"]
-        elif "rlnClassNumber" in table:
-            labels = "class" + table["rlnClassNumber"]
-        else:
-            continue
-        return pd.DataFrame({"id": table[names[0]], "label": labels})
-    raise CryoalError(
-        f"{path}: no table with cryoalId (or rlnTomoParticleName) and cryoalLabel (or "
-        "rlnClassNumber)"
-    )
-
-
-def is_project(path: Path) -> bool:
-    """Whether this is a folder with a cryoal project in it."""
-    return path.is_dir() and (path / SETTINGS).exists()
+def _is_at(label: Label, particles: ParticleSet, row: int, distance: float) -> bool:
+    """Whether a statement was made where this particle is; one that names no place was."""
+    if not np.isfinite(label.position).all():
+        return True
+    away = np.linalg.norm(np.subtract(label.position, particles.position[row]))
+    return label.tomogram == str(particles.tomogram[row]) and bool(away <= distance)

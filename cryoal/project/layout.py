@@ -108,6 +108,11 @@ class Layout:
         return self.root / "labels"
 
     @property
+    def weak(self) -> Path:
+        """What lists say of particles; beside the ledgers, since no person said it."""
+        return self.root / "weak.tsv"
+
+    @property
     def classes(self) -> Path:
         """Order and colours of the classes, for those who label."""
         return self.labels / "classes.toml"

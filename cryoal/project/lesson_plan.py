@@ -55,9 +55,8 @@ def check_trainable(labels: dict[str, str]) -> tuple[str, ...]:
         )
     if len(classes) == 1:
         raise CryoalError(
-            f"all {len(labels)} labels are {classes[0]!r}: a classifier needs two classes; label "
-            "some particles of another (junk counts), or ask for more with a larger "
-            "cryoal select -n"
+            f"only one class has labels, {classes[0]!r} ({len(labels)}): a classifier needs two; "
+            "label some particles of another (junk counts), or let cryoal select ask for more"
         )
     return classes
 

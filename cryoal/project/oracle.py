@@ -9,7 +9,7 @@ import numpy as np
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import UNSURE
-from cryoal.project.labels import read_labels
+from cryoal.project.label_files import read_labels
 
 
 class Oracle(Protocol):

@@ -35,6 +35,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         *more,
         *_classes(project),
         *_self_agreement(facts),
+        *_weak(facts),
         *_queue(project),
         _left_out(project),
     ]
@@ -95,6 +96,22 @@ def _self_agreement(facts: dict[str, Any]) -> list[Section]:
     table = pd.DataFrame.from_dict(again["annotators"], orient="index")
     table = table.rename(columns={"repeated": "named twice", "same": "alike"})
     return [Section("How sure the labels are", text, table=table.rename_axis("annotator"))]
+
+
+def _weak(facts: dict[str, Any]) -> list[Section]:
+    if not facts["weak"]:
+        return []
+    text = (
+        "What lists say of their particles, beside what people say. No weak label counts as a "
+        "label. Particles are asked about because they are hard: of all of them, more may be right."
+    )
+    rows = [
+        (name, found["particles"], found["answered"], found["answers"].get(name, 0))
+        for name, found in facts["weak"].items()
+    ]
+    table = pd.DataFrame(rows, columns=["weak class", "particles", "answered", "agree"])
+    mostly = [next(iter(found["answers"]), "") for found in facts["weak"].values()]
+    return [Section("Weak labels", text, table=table.assign(mostly=mostly).set_index("weak class"))]
 
 
 def _classes(project: "Project") -> list[Section]:

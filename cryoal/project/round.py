@@ -21,11 +21,11 @@ import tomli_w
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.core.version import __version__
-from cryoal.data.store import SubtomogramStore
 from cryoal.io.files import locked, replacing
 from cryoal.io.predictions import read_predictions, write_predictions
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project import journal
+from cryoal.project.adopting import adopted, fitting_pair, newest_trained, next_number
 from cryoal.project.classes import Classes
 from cryoal.project.layout import RoundLayout
 from cryoal.project.lesson_plan import check_settings, check_trainable
@@ -40,6 +40,7 @@ from cryoal.project.training import (
     save_pair,
     train_pair,
 )
+from cryoal.project.weak import stand_in, usable_weak
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
@@ -66,10 +67,15 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
     Raises
     ------
     CryoalError
-        There are no labels, or all are of one class.
+        There are no labels, or all are of one class, and no weak ones in their place.
     """
-    labels = usable_labels(project)
-    classes = check_trainable(labels)
+    labels, weak = usable_labels(project), usable_weak(project)
+    alone = stand_in(labels, weak)
+    # What teaches: labels, or, where they are of one class, weak ones in the place of others.
+    unsure = project.labels.unsure()
+    hinted = {name: word for name, word in weak.items() if alone and name not in unsure}
+    lessons = hinted | labels
+    classes = check_trainable(lessons)
     box = project.subtomograms.geometry.network_box
     settings = project.settings.train
     if from_scratch:
@@ -81,14 +87,22 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
             return here
         began = time.monotonic()
         _write_inputs(project, here, labels, from_scratch)
+        if alone:
+            log.warning(
+                "trained on %d weak labels: people have named %s, and nothing tells yet how right "
+                "weak ones are",
+                len(lessons) - len(labels),
+                "one class only" if labels else "no particle",
+            )
         store = project.subtomograms
-        ids = np.array(sorted(labels), dtype=str)
+        ids = np.array(sorted(lessons), dtype=str)
         rows = store.rows(ids)
         pair = train_pair(
             look(store, settings.device, lambda done: progress(done, len(store))),
             rows,
-            [labels[name] for name in ids],
+            [lessons[name] for name in ids],
             settings,
+            weak=None if alone or not weak else [weak.get(str(name), "") for name in store.ids],
             weights=_own_weights(project),
             earlier=_earlier(project, here) if settings.start == "previous" else None,
             resume_path=here.training,
@@ -119,21 +133,31 @@ def predict(project: "Project", model: Path | None, progress: Progress) -> Predi
     Raises
     ------
     CryoalError
-        Nothing is trained, or the model sees larger boxes than these.
+        Nothing is trained, or the model sees larger boxes or other voxels than these.
     """
+    if model is None:
+        return _predicted(project, newest_trained(project), progress)
+    with locked(project.layout.lock):
+        here = adopted(project, model)
+    return _predicted(project, here, progress)
+
+
+def _predicted(project: "Project", here: RoundLayout, progress: Progress) -> Predictions:
+    """Predictions of a round, made where there are none of today's boxes."""
     store = project.subtomograms
     digest = boxes_digest(store)
     with locked(project.layout.lock):
-        here = _trained(project) if model is None else _adopted(project, model)
         if here.predictions.exists():
             predictions, made_from = read_predictions(here.predictions)
             if made_from == digest:
                 return predictions
         began = time.monotonic()
-        pair = _fitting_pair(here, store)
+        pair = fitting_pair(here, store)
+        device = project.settings.train.device
+        box = pair.teacher.recipe.box  # another project's may be smaller
         predictions = predict_pair(
             pair,
-            look(store, project.settings.train.device, lambda done: progress(done, len(store))),
+            look(store, device, lambda done: progress(done, len(store)), box=box),
             project.settings.train,
             progress=lambda done: progress(done, len(store)),
         )
@@ -153,8 +177,9 @@ def select(
 ) -> Queue:
     """Choose n particles to ask about; trains and predicts first if labels changed.
 
-    Asking again with nothing new returns the same queue; a larger n extends it. Without labels
-    the first queue is chosen from the boxes alone.
+    Asking again with nothing new returns the same queue; a larger n extends it, and so does having
+    answered all of it where that teaches nothing: with "unsure", or one class for all. Without
+    labels of two classes a model that was taken over chooses, or the boxes alone do.
     """
     settings = project.settings.select
     wanted = settings.batch if n is None else n
@@ -162,18 +187,20 @@ def select(
         raise CryoalError(f"-n {wanted}: ask for at least one particle")
     labels = usable_labels(project)
     name, _ = find(acquisition or settings.acquisition)
-    first = Queue.read(project.layout.round(0).queries)
-    one_class = len(set(labels.values())) == 1
-    if not labels or (one_class and first is not None and wanted > len(first)):
+    weak = usable_weak(project)
+    untaught = len(set(labels.values())) < 2 and not (labels and stand_in(labels, weak))
+    if untaught and not project.rounds:
         here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project, progress)
     else:
-        here = train(project, progress)
-        predictions = supplied_round(project, here, predict(project, None, progress), name)
+        here = newest_trained(project) if untaught else train(project, progress)
+        predictions = supplied_round(project, here, _predicted(project, here, progress), name)
     before = Queue.read(here.queries)
     if before is not None and (before.acquisition, before.seed) != (name, seed):
         before = None
     if before is not None and len(before) >= wanted:
-        return before
+        if not (labels.keys() | project.labels.unsure()).issuperset(before.ids):
+            return before
+        wanted += len(before)  # all of it is answered, and nothing was learnt from that
     began = time.monotonic()
     asked = set() if before is None else set(before.ids)
     pool = make_pool(
@@ -184,6 +211,7 @@ def select(
         project.diameter,
         settings.subpool,
         np.random.default_rng([seed, here.number]),
+        weak=weak,
     )
     queue = choose(pool, wanted - len(asked), name, settings.controls, seed, before=before)
     with locked(project.layout.lock):
@@ -222,11 +250,7 @@ def _round_of(
             if same and (scratch or not from_scratch):
                 return newest
             break
-    return project.layout.round(_next_number(project))
-
-
-def _next_number(project: "Project") -> int:
-    return max((r.number for r in project.layout.existing_rounds()), default=0) + 1
+    return project.layout.round(next_number(project))
 
 
 def _training_facts(project: "Project") -> dict[str, Any]:
@@ -234,6 +258,10 @@ def _training_facts(project: "Project") -> dict[str, Any]:
     facts = project.settings.train.model_dump(exclude={"device"}, exclude_none=True)
     geometry = project.subtomograms.geometry
     facts |= {"box": geometry.box, "voxel_size": geometry.voxel_size}
+    facts["boxes"] = boxes_digest(project.subtomograms)  # also those without a label teach
+    weak = usable_weak(project)
+    if weak:
+        facts["weak"] = hashlib.sha256(repr(sorted(weak.items())).encode()).hexdigest()
     own = _own_weights(project)
     if own is not None:
         facts["weights"] = hashlib.sha256(own.read_bytes()).hexdigest()
@@ -268,38 +296,3 @@ def _write_inputs(
         file.write(tomli_w.dumps(facts))
     rows = sorted(labels.items())
     write_tsv(here.labels, pd.DataFrame(rows, columns=["id", "label"], dtype=str))
-
-
-def _trained(project: "Project") -> RoundLayout:
-    if not project.rounds:
-        raise CryoalError(f"{project.layout.root}: nothing trained yet; run cryoal train")
-    return project.rounds[-1]
-
-
-def _adopted(project: "Project", model: Path) -> RoundLayout:
-    """A new round of this project with another's networks in it."""
-    from cryoal.project.project import Project
-
-    if model.name.endswith(".safetensors"):
-        source = RoundLayout(model.parent)
-    elif (model / "teacher.safetensors").exists():
-        source = RoundLayout(model)
-    else:
-        source = _trained(Project(model))
-    _fitting_pair(source, project.subtomograms)
-    here = project.layout.round(_next_number(project))
-    for theirs, ours in ((source.student, here.student), (source.teacher, here.teacher)):
-        with replacing(ours, "wb") as file:
-            file.write(theirs.read_bytes())
-    return here
-
-
-def _fitting_pair(source: RoundLayout, store: SubtomogramStore) -> Pair:
-    """Teacher and student of a round, if they can see these boxes."""
-    pair = load_pair(source.teacher, source.student)
-    if pair.teacher.recipe.box > store.geometry.box:
-        raise CryoalError(
-            f"{source.teacher}: trained on boxes of {pair.teacher.recipe.box}, but these are "
-            f"{store.geometry.box}; extract with a larger --box"
-        )
-    return pair

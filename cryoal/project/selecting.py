@@ -1,5 +1,6 @@
 """From predictions to a queue: the pool an acquisition function sees, controls, the file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,6 +102,8 @@ def make_pool(
     diameter: float,
     subpool: int | None,
     rng: np.random.Generator,
+    *,
+    weak: Mapping[str, str] | None = None,
 ) -> Pool:
     """Everything an acquisition function may see, in the rows of ``predictions``.
 
@@ -114,6 +117,8 @@ def make_pool(
     diameter : float, Angstrom
     subpool : int, optional
         Draw this many candidates at random first, the same for every strategy.
+    weak : {id: class}, optional
+        Particles of one list that differ in it count as of different lists.
     """
     classes = {name: number for number, name in enumerate(predictions.classes)}
     # A label of a class that the networks do not know yet still makes its particle no candidate.
@@ -130,6 +135,13 @@ def make_pool(
     if subpool is not None and subpool < len(candidates):
         candidates = np.sort(rng.choice(candidates, subpool, replace=False))
     source = np.full(len(particles), "") if particles.source is None else particles.source
+    if weak:
+        source = np.array(
+            [
+                f"{name}: {weak.get(str(i), '')}"
+                for name, i in zip(source, particles.id, strict=True)
+            ]
+        )
     return Pool(
         predictions=predictions,
         labels=known,

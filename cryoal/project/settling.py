@@ -12,6 +12,7 @@ from cryoal.core.labels import JUNK
 from cryoal.learn.averaging import ENOUGH, FEWEST, Averaged, average
 from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
+from cryoal.learn.hints import hints_of
 from cryoal.learn.predict import predict
 from cryoal.learn.prior import pool_prior
 from cryoal.models.base import Network, build
@@ -33,17 +34,29 @@ def settle_pair(
     pool: NDArray[np.intp],
     settings: TrainSettings,
     weights: Path | None,
+    weak: NDArray[np.intp] | None = None,
 ) -> dict[str, Settled]:
     """Start from shipped weights, with heads in closed form.
 
     The student learns from the teacher alone: from what the teacher calls the labelled particles.
+
+    Parameters
+    ----------
+    weak : (N,) int, optional
+        Class of each particle's weak label, by rows of the store; -1 where it has none.
     """
     for network in (teacher, student):
         start_from_weights(network, weights)
     points, told = _embedded(teacher, sight, rows, pool, settings)
-    settled = settle_head(teacher, points, told, targets, seed=settings.seed)
+    hints = None
+    if weak is not None and (weak >= 0).any():
+        seen = np.concatenate([rows, pool])[: len(points)]
+        hints = hints_of(weak[seen], told, targets, len(classes))
+    settled = settle_head(teacher, points, told, targets, hints=hints, seed=settings.seed)
     taken = next(iter(settled.values()))
     logits = points @ taken.weight.T + taken.bias
+    if hints is not None and taken.hinted:
+        logits = logits + hints
     prior = pool_prior(logits, told, targets)
     if isinstance(teacher, Shape):
         everyone = np.concatenate([rows, pool])

@@ -28,9 +28,9 @@ from cryoal.models.turning import transfer_operator
 
 log = logging.getLogger(__name__)
 
-#: Beside the stacks they were made from; the name of the second holds the boxes' digest.
+#: Beside the stacks they were made from; the name of the second says of which boxes.
 DESCRIPTIONS = "descriptions.safetensors"
-BESIDE = "beside-{}.npy"
+BESIDE = "beside-{}-{}.npy"
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Sight:
     measured : (b, b, b // 2 + 1) float32
         Share of the tomograms that have measured a spatial frequency, in the layout of ``rfftn``;
         b is the side of what is described of a box.
+    box : int, voxels
+        What networks see of each stored box.
     device : str
         What more has to be described is described there.
     """
@@ -55,6 +57,7 @@ class Sight:
     allowed: NDArray[np.bool_]
     described: NDArray[np.float32]
     measured: NDArray[np.float32]
+    box: int
     device: str = "auto"
 
     @cached_property
@@ -77,15 +80,14 @@ class Sight:
         Found for all particles when they are first asked for, and kept beside the stacks.
         """
         folder, digest = self.store.folder, boxes_digest(self.store)
-        path = folder / BESIDE.format(digest[:16])
+        path = folder / BESIDE.format(self.box, digest[:16])
         values = read_beside(path, len(self))
         if values is None:
-            for outlived in folder.glob(BESIDE.format("*")):
+            for outlived in folder.glob(BESIDE.format(self.box, "*")):
                 outlived.unlink(missing_ok=True)
             blocks = (boxes for _, boxes in self.store.batches())
-            box = self.store.geometry.network_box
             log.info("describing %d particles about %d places, once", len(self), len(PLACES))
-            write_beside(path, blocks, len(self), box, device=self.device)
+            write_beside(path, blocks, len(self), self.box, device=self.device)
             values = read_beside(path, len(self))
             assert values is not None
         return values
@@ -116,18 +118,31 @@ class Sight:
 
 
 def look(
-    store: SubtomogramStore, device: str, progress: Callable[[int], None] | None = None
+    store: SubtomogramStore,
+    device: str,
+    progress: Callable[[int], None] | None = None,
+    *,
+    box: int | None = None,
 ) -> Sight:
-    """Describe every particle, or read what was kept of an earlier look at the same boxes."""
+    """Describe every particle, or read what was kept of an earlier look at the same boxes.
+
+    Parameters
+    ----------
+    box : int, voxels, optional
+        What is seen of each box; default: what this project's own networks see.
+    """
+    usual = store.geometry.network_box
+    side = described_side(box or usual)
     path, digest = store.folder / DESCRIPTIONS, boxes_digest(store)
-    points = read_descriptions(path, digest)
+    own = side == described_side(usual)
+    points = read_descriptions(path, digest) if own else None
     if points is None:
         blocks = (boxes for _, boxes in store.batches())
-        points = describe(blocks, store.geometry.network_box, device=device, progress=progress)
-        write_descriptions(path, points, digest)
-    side = described_side(store.geometry.network_box)
+        points = describe(blocks, box or usual, device=device, progress=progress)
+        if own:
+            write_descriptions(path, points, digest)
     allowed = views_of(store.index, store.tomogram)
-    return Sight(store, allowed, points, share_measured(store.index, side), device)
+    return Sight(store, allowed, points, share_measured(store.index, side), box or usual, device)
 
 
 def boxes_digest(store: SubtomogramStore) -> str:

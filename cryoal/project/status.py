@@ -1,11 +1,20 @@
 """What a project holds and where it stands, as one object."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cryoal.project.agreement import facts as self_agreement
+from cryoal.project.doubts import doubts
 from cryoal.project.exporting import counts
-from cryoal.project.stopping import advice, agreement, control_accuracy
+from cryoal.project.stopping import (
+    advice,
+    agreement,
+    behind,
+    control_accuracy,
+    learnt_from_weak_alone,
+)
+from cryoal.project.weak import found_right
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
@@ -18,6 +27,7 @@ def status(project: "Project") -> dict[str, Any]:
     current = labels.current()
     queue = project.queue
     told = current.keys() | labels.unsure()
+    weak = found_right(labels.weak(), current)
     controls = control_accuracy(project)
     low, high = controls.interval
     classified = None if project.predictions is None else project.classify()
@@ -32,7 +42,12 @@ def status(project: "Project") -> dict[str, Any]:
         "diameter": store.geometry.diameter,
         "labels": len(current),
         "classes": dict(sorted(Counter(current.values()).items())),
+        "weak": {name: asdict(found) for name, found in weak.items()},
+        "weak_alone": learnt_from_weak_alone(project),
+        "weak_said": [found.sentence(name) for name, found in weak.items()],
+        "doubts": doubts(current),
         "unsure": len(labels.unsure()),
+        "adrift": labels.adrift(),
         "annotators": sorted({label.annotator for label in labels.book().statements}),
         "round": project.rounds[-1].number if project.rounds else 0,
         "queue": None
@@ -52,5 +67,6 @@ def status(project: "Project") -> dict[str, Any]:
         "agreement": agreement(project),
         "self_agreement": self_agreement(labels.book()),
         "predicted": None if classified is None else counts(classified.label, classified.status),
+        "behind": behind(project),
         "next": advice(project),
     }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cryoal.core.predictions import Predictions
 from cryoal.io.predictions import read_predictions
+from cryoal.io.tsv import read_tsv
 from cryoal.project.classes import Classes
 from cryoal.project.selecting import Queue
 
@@ -99,6 +100,35 @@ def agreement(project: "Project") -> list[float]:
     today = Classes.read(project.layout.classes).now
     predictions = [read_predictions(path)[0].called(today) for path in paths[-RECENT - 1 :]]
     return [kappa(a, b) for a, b in itertools.pairwise(predictions)]
+
+
+def learnt_from_weak_alone(project: "Project") -> bool:
+    """Whether the newest round learnt from weak labels, for want of people's of two classes."""
+    if not project.rounds or not project.rounds[-1].labels.exists():
+        return False
+    table = read_tsv(project.rounds[-1].labels, required=("id", "label"))
+    return table["label"].nunique() < 2
+
+
+def behind(project: "Project") -> str:
+    """What the newest round does not know yet, in one sentence; empty where it knows all."""
+    if not project.rounds:
+        return ""
+    here = project.rounds[-1]
+    news = []
+    if here.labels.exists():  # else its networks are another project's
+        table = read_tsv(here.labels, required=("id", "label"))
+        learned = set(zip(table["id"], table["label"], strict=True))
+        boxes = set(project.subtomograms.ids)
+        said = {item for item in project.labels.current().items() if item[0] in boxes}
+        news.append((len(said - learned) or len(learned - said), "label"))
+    predictions = project.predictions
+    known = set() if predictions is None else set(map(str, predictions.ids))
+    news.append((len(set(project.subtomograms.ids) - known), "particle"))
+    parts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in news if n]
+    if not parts:
+        return ""
+    return f"Round {here.number} does not know {' and '.join(parts)} of today yet"
 
 
 def advice(project: "Project") -> str:

@@ -67,6 +67,7 @@ def train_pair(
     pool: NDArray[np.intp] | None = None,
     weights: Path | None = None,
     earlier: Pair | None = None,
+    weak: Sequence[str] | None = None,
     schedule: Schedule | None = None,
     resume_path: Path | None = None,
     progress: Callable[[int, int, float], None] | None = None,
@@ -82,6 +83,9 @@ def train_pair(
     settings : TrainSettings
     pool : (m,) int, optional
         Particles that may be learnt from without a label; default: all of the store.
+    weak : N class names, optional
+        What a list says of every particle of the store, "" where none does: a hint
+        (``learn.hints``) to heads that are settled, and no label. Other classes say nothing.
     weights : Path, optional
         Start from these instead of the shipped ones.
     earlier : Pair, optional
@@ -109,8 +113,10 @@ def train_pair(
             network.standard.settle(torch.from_numpy(sight.invariants[everyone]))
     settled: dict[str, Settled] = {}
     if starts_pretrained(settings):
+        number = {name: at for at, name in enumerate(classes)}
+        hinted = None if weak is None else np.array([number.get(name, -1) for name in weak])
         settled = settle_pair(
-            teacher, student, sight, rows, targets, classes, pool, settings, weights
+            teacher, student, sight, rows, targets, classes, pool, settings, weights, hinted
         )
     by_steps = not starts_pretrained(settings)
     balanced = by_steps and settings.class_weights == "balanced"

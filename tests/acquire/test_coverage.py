@@ -59,6 +59,22 @@ def test_the_cold_start_serves_every_tomogram():
     assert counts.tolist() == [10, 10]
 
 
+def test_each_trait_has_its_share_of_the_cold_start_where_combinations_are_too_many():
+    pool, _ = islands([400, 300, 200])
+    rng = np.random.default_rng(4)
+    # Six unlike tomograms, three unlike lists and terciles: 54 combinations for 36 turns.
+    tomogram = rng.choice(list("abcdef"), 900, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05])
+    source = rng.choice(list("xyz"), 900, p=[0.7, 0.25, 0.05])
+    rank = rng.random(900)
+    pool = replace(pool, tomogram=tomogram, source=source, score_rank=rank)
+    rows = acquisitions.get("cold_start")(pool, 36, np.random.default_rng(0)).rows
+    counts = np.unique(tomogram[rows], return_counts=True)[1]
+    assert len(counts) == 6
+    assert counts.min() >= 4
+    assert np.unique(source[rows], return_counts=True)[1].min() >= 8
+    assert np.bincount((rank[rows] * 3).astype(int)).min() >= 8
+
+
 def test_without_an_embedding_the_cold_start_takes_turns_over_the_strata():
     pool, _ = islands([400])
     rank = np.linspace(0, 1, 400)

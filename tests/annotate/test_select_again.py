@@ -5,11 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from cryoal.annotate.select_again import select_again
 from cryoal.annotate.session import AnnotationSession
-from cryoal.core.errors import CryoalError
 from cryoal.project.project import Project
 
 
@@ -41,12 +38,15 @@ def test_a_queue_in_which_all_is_answered_grows_although_nothing_can_be_learnt(
     assert session.remaining == 7
 
 
-def test_labels_of_one_class_are_refused_with_advice(queued: Path) -> None:
-    batch(queued, 20)
-    session = AnnotationSession(queued, "anna")
+def test_labels_of_one_class_change_nothing_until_the_queue_is_answered(project: Path) -> None:
+    batch(project, 7)
+    select_again(project, silent)
+    session = AnnotationSession(project, "anna", repeat_every=0)
     session.answer("junk")
-    with pytest.raises(CryoalError, match="all 1 labels are 'junk'"):
-        select_again(queued, silent)
+    assert select_again(project, silent) == {"asked": 7, "new": 0}
+    while session.current is not None:
+        session.answer("junk")
+    assert select_again(project, silent) == {"asked": 14, "new": 7}
 
 
 def test_the_process_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:

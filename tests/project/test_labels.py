@@ -9,7 +9,9 @@ import pytest
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import LabelBook
 from cryoal.core.particles import ParticleSet
-from cryoal.project.labels import ProjectLabels, read_labels, reattach
+from cryoal.project.doubts import doubts
+from cryoal.project.label_files import read_labels
+from cryoal.project.labels import ProjectLabels, reattach
 from cryoal.project.layout import Layout
 
 DIAMETER = 200.0
@@ -156,3 +158,32 @@ def test_labels_come_from_star_files(tmp_path: Path) -> None:
         "data_particles\n\nloop_\n_rlnTomoParticleName #1\n_rlnClassNumber #2\nT/0 2\nT/1 1\n"
     )
     assert read_labels(path) == {"T/0": "class2", "T/1": "class1"}
+
+
+def test_junk_and_unsure_are_no_classes_of_their_own_however_they_are_spelled(
+    labels: ProjectLabels,
+) -> None:
+    labels.add({"T/0": "Junk", "T/1": "UNSURE", "T/2": "Ribosome"}, "anna")
+    assert labels.current() == {"T/0": "junk", "T/2": "Ribosome"}
+    assert labels.unsure() == {"T/1"}
+    with pytest.raises(CryoalError, match="'None' is no label"):
+        labels.add({"T/3": "None"}, "anna")
+
+
+def test_what_a_model_predicted_comes_back_from_an_export_as_nobodys_label(tmp_path: Path) -> None:
+    path = tmp_path / "particles.star"
+    head = "data_particles\n\nloop_\n_cryoalId\n_cryoalLabel\n_rlnClassNumber\n_cryoalStatus\n"
+    path.write_text(head + "T/0 a 1 labelled\nT/1 b 2 predicted\nT/2 none 0 unclassified\n")
+    assert read_labels(path) == {"T/0": "a"}
+    assert read_labels(path, predicted=True) == {"T/0": "a", "T/1": "b"}
+    path.write_text(head + "T/1 b 2 predicted\n")
+    with pytest.raises(CryoalError, match="a model predicted them; give --weak"):
+        read_labels(path)
+
+
+def test_a_class_of_two_spellings_is_said() -> None:
+    said = doubts({"1": "Apo", "2": "apo", "3": "apo", "4": "apo", "5": "Apo", "6": "Apo"})
+    assert said == [
+        "'Apo' and 'apo' are kept as different classes; if they are one, label their particles "
+        "again under one name."
+    ]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import cryoal
 from scipy.spatial import cKDTree
 
 from cryoal.core.particles import ParticleSet
@@ -131,3 +132,25 @@ def test_more_than_there_are_gives_all_that_are_no_twins(project: Path) -> None:
     queue = opened.select(1000)
     assert 10 < len(queue) <= 72
     assert len(set(queue.ids)) == len(queue)
+
+
+def test_a_queue_answered_with_one_class_is_extended_until_there_are_two(project: Path) -> None:
+    opened = Project.open(project)
+    first = opened.select(6)
+    opened.labels.add(dict.fromkeys(first.ids[:4], "ribosome"), "kim")
+    assert opened.select(6).ids == first.ids
+    opened.labels.add(dict.fromkeys(first.ids, "ribosome"), "kim")
+    outcome = cryoal("select", project, "-n", 6)
+    assert outcome.code == 0, outcome.stderr
+    assert "A classifier needs a second class" in outcome.stderr
+    longer = opened.select(12)
+    assert longer.ids[:6] == first.ids
+    assert len(longer) == 12
+
+
+def test_a_class_of_few_labels_is_named(project: Path) -> None:
+    opened = Project.open(project)
+    ids = [str(name) for name in opened.particles.id]
+    opened.labels.add({ids[0]: "ribosome"} | dict.fromkeys(ids[1:9], "apoferritin"), "kim")
+    said = cryoal("status", project).stdout
+    assert "Few labels of ribosome (1): believe what is predicted of it with more" in said
