@@ -17,7 +17,7 @@ HEAVY = ("torch", "pandas", "pydantic", "napari", "qtpy", "matplotlib")
 HELPERS = {
     "acquire": {"__init__", "base", "strata"},
     "models": {"__init__", "base", "carry", "checkpoint", "layers", "pretrained"}
-    | {"harmonics", "invariants", "turning", "averages"},
+    | {"harmonics", "invariants", "places", "turning", "averages"},
 }
 
 
