@@ -17,6 +17,8 @@ FOLDS = 5
 PASSES = 2
 #: What an unlabelled particle counts against a labelled one.
 UNLABELLED = 0.5
+#: Standard errors by which labels must be told better before hints are heeded.
+SURE = 1.0
 #: So many unlabelled particles are enough, and take about a second.
 ENOUGH = 8192
 
@@ -133,8 +135,8 @@ def settle_head(
     """Give a network the discriminant of its embedding as a head, in place.
 
     Where the network names several ways to weigh its embedding, labels set aside choose: the
-    first is taken unless another calls labels set aside likelier (`calibrate.forgiving`). So they
-    do between heeding hints and not.
+    first is taken unless another calls labels set aside likelier (`calibrate.forgiving`). Hints are
+    heeded if labels are told better with them by a standard error.
 
     Parameters
     ----------
@@ -162,8 +164,12 @@ def settle_head(
             )
             for way, emphasis in weights.items()
         }
-    said = {way: forgiving(found.aside, targets).mean() for way, found in tried.items()}
-    taken = max(said, key=lambda way: np.nan_to_num(said[way], nan=-np.inf))
+    said = {way: forgiving(found.aside, targets) for way, found in tried.items()}
+    plain = max(weights, key=lambda way: np.nan_to_num(said[way].mean(), nan=-np.inf))
+    taken = max(tried, key=lambda way: np.nan_to_num(said[way].mean(), nan=-np.inf))
+    gains = said[taken] - said[plain]
+    if not gains.mean() > SURE * gains.std() / len(gains) ** 0.5:
+        taken = plain
     head = network.head
     assert isinstance(head, torch.nn.Linear)
     with torch.no_grad():

@@ -135,10 +135,8 @@ def predict(project: "Project", model: Path | None, progress: Progress) -> Predi
     CryoalError
         Nothing is trained, or the model sees larger boxes or other voxels than these.
     """
-    if model is None:
-        return _predicted(project, newest_trained(project), progress)
     with locked(project.layout.lock):
-        here = adopted(project, model)
+        here = newest_trained(project) if model is None else adopted(project, model)
     return _predicted(project, here, progress)
 
 
@@ -190,7 +188,9 @@ def select(
     weak = usable_weak(project)
     untaught = len(set(labels.values())) < 2 and not (labels and stand_in(labels, weak))
     if untaught and not project.rounds:
-        here, name, predictions = project.layout.round(0), COLD_START, _unlearned(project, progress)
+        here, name = project.layout.round(0), COLD_START
+        Queue.read(here.queries)  # a damaged one is refused before every box is looked at
+        predictions = _unlearned(project, progress)
     else:
         here = newest_trained(project) if untaught else train(project, progress)
         predictions = supplied_round(project, here, _predicted(project, here, progress), name)
