@@ -14,7 +14,7 @@ from cryoal.learn.schedule import Schedule
 from cryoal.models import checkpoint
 from cryoal.models.base import build
 from cryoal.project.chain import run_chain
-from cryoal.project.finishing import finish
+from cryoal.project.finishing import _as_sure, finish
 from cryoal.project.lesson_plan import check_settings
 from cryoal.project.plan import Plan
 from cryoal.project.project import Project
@@ -201,3 +201,19 @@ def test_a_warm_start_without_steps_is_the_earlier_pair(
             one.state_dict().values(), other.state_dict().values(), strict=True
         ):
             assert torch.equal(mine, theirs)
+
+
+def test_a_settled_head_is_as_sure_as_the_trained_one_was_of_the_pool(
+    rng: np.random.Generator,
+) -> None:
+    points = rng.normal(size=(200, 6)).astype(np.float32)
+    head = torch.nn.Linear(6, 3)
+    trained = {name: value.clone() for name, value in head.state_dict().items()}
+    with torch.no_grad():
+        p = head(torch.from_numpy(points)).softmax(-1).numpy()
+        for part in head.parameters():
+            part.mul_(10)
+    sure = _as_sure(head, points, p, 50)
+    np.testing.assert_allclose(sure, p, atol=1e-3)
+    for name, value in head.state_dict().items():
+        torch.testing.assert_close(value, trained[name], rtol=1e-2, atol=1e-3)
