@@ -155,6 +155,8 @@ def test_a_settled_head_names_labels_where_one_that_never_learnt_does_not(
     sight = look(store, "cpu")
     pool = np.setdiff1d(np.arange(len(store)), rows)
     before = pair[1].head.bias.detach().clone()  # type: ignore[union-attr]
+    with torch.no_grad():
+        pair[0].head.weight.mul_(100)  # type: ignore[operator, union-attr]  # sure, and wrong
     settled = finish(*pair, sight, rows, targets, pool, boxes(head="settled"))
     assert list(settled) == ["all"]
     assert torch.equal(pair[1].head.bias, before)  # type: ignore[arg-type]
@@ -162,8 +164,8 @@ def test_a_settled_head_names_labels_where_one_that_never_learnt_does_not(
         (predict(network, store.read(rows), device="cpu")[0].argmax(1) == targets).mean()
         for network in pair
     ]
-    assert right[0] > 0.6
-    assert right[0] > right[1] + 0.2
+    assert right[0] > 0.45
+    assert right[0] > right[1] + 0.1
 
 
 def test_a_round_starts_from_the_one_before_if_told_to_and_an_interrupted_chain_too(
