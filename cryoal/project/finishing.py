@@ -5,8 +5,10 @@ import logging
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from cryoal.core.errors import CryoalError
+from cryoal.learn.calibrate import fit_to_teacher
 from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.predict import predict
 from cryoal.learn.prior import pool_prior
@@ -59,13 +61,37 @@ def finish(
     settled: dict[str, Settled] = {}
     if settles and _is_linear(teacher, points, p):
         settled = settle_head(teacher, points, told, targets, seed=settings.seed)
-        p, _ = predict(teacher, shown, views=allowed, device=settings.device)
+        p = _as_sure(_head(teacher), points, p, len(rows))
     if settled or balanced:
         shares = np.log(pool_prior(np.log(np.maximum(p, 1e-12)), told, targets))
         for network in (teacher, student) if balanced else (teacher,):
             with torch.no_grad():
                 _head(network).bias.add_(torch.from_numpy(shares))
     return settled
+
+
+def _as_sure(
+    head: torch.nn.Linear, points: NDArray[np.float32], p: NDArray[np.float32], labelled: int
+) -> NDArray[np.floating]:
+    """Make a settled head as sure as the trained one was of the unlabelled, in place.
+
+    Its layers have learnt the labels by heart, so that labels set aside find it right always, and
+    would let it be so sure that nobody could say of which particle it is least.
+
+    Returns
+    -------
+    (N, C), its probabilities
+    """
+    weight, bias = (part.detach().numpy() for part in (head.weight, head.bias))
+    logits = points @ weight.T + bias
+    settled = softmax(logits.astype(np.float64), axis=1)
+    temperature = 1.0
+    if len(p) > labelled:
+        temperature = fit_to_teacher(settled[labelled:], p[labelled:])
+    with torch.no_grad():
+        head.weight.div_(temperature)
+        head.bias.div_(temperature)
+    return np.asarray(softmax(logits / temperature, axis=1))
 
 
 def _is_linear(network: Network, points: NDArray[np.float32], p: NDArray[np.float32]) -> bool:
