@@ -55,7 +55,7 @@ def check_trainable(labels: dict[str, str]) -> tuple[str, ...]:
         )
     if len(classes) == 1:
         raise CryoalError(
-            f"only one class has labels, {classes[0]!r} ({len(labels)}): a classifier needs two; "
+            f"each of {len(labels)} labels is {classes[0]!r}: a classifier needs two classes; "
             "label some particles of another (junk counts), or let cryoal select ask for more"
         )
     return classes
