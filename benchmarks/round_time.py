@@ -1,6 +1,6 @@
 """How long a round of ``cryoal select`` takes, whole and in parts, with 300 labels.
 
-    python benchmarks/round_time.py OUT [--particles 3500] [--start scratch]
+    python benchmarks/round_time.py OUT [--particles 3500] [--start scratch] [--picks jittered]
 
 simulates tomograms of eight phantoms, 250 picks in each, extracts boxes of 32 at 10 A, answers 300
 particles from the truth and runs the command twice. The first round also describes every
@@ -29,11 +29,19 @@ def main() -> None:
     parser.add_argument("--particles", type=int, default=3500)
     parser.add_argument("--labels", type=int, default=300)
     parser.add_argument("--start", default="pretrained", help="or scratch")
+    parser.add_argument("--picks", default="perfect", help="of cryoal simulate")
     options = parser.parse_args()
     data, project = options.out / "data", options.out / options.start
     if not (data / "truth.tsv").exists():
         tomograms = -(-options.particles // 250)
-        simulate(data, tomograms=tomograms, per_tomogram=250, classes=8, largest=200.0)
+        simulate(
+            data,
+            tomograms=tomograms,
+            per_tomogram=250,
+            classes=8,
+            largest=200.0,
+            picks=options.picks,
+        )
     print("| | wall, s | processor, s | of the wall: train | predict | choose |")
     print("|---|---|---|---|---|---|", flush=True)
     timed(
