@@ -14,6 +14,8 @@ BEGIN = 200
 #: Particles whose chance to be of a class is less have no part in its average, and places where a
 #: particle lies with less than the second are not looked at again.
 NEGLIGIBLE, NOT_THERE = 0.01, 0.02
+#: Places that are looked at again, of a particle on the mean, at most: faint ones may lie anywhere.
+ENOUGH_PLACES = 8
 #: Least variance that is expected of an average's coefficients.
 LEAST = 1e-4
 #: How many of its coefficients a class's own variance, degree by degree and shell by shell, has to
@@ -109,7 +111,9 @@ class Search:
         if averages.moves:
             chances = torch.zeros_like(averages.lies).index_add(0, points.place, there)
             averages.lies.copy_(even_on_rings(chances / points.n + SOME))
-            self.points = points.only((there > NOT_THERE).nonzero()[:, 0])
+            enough = min(ENOUGH_PLACES * points.n, len(there))
+            least = there.topk(enough).values[-1].clamp(min=NOT_THERE)
+            self.points = points.only((there >= least).nonzero()[:, 0])
         return averages.compared(likely)
 
     def _average(
