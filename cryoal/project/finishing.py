@@ -56,8 +56,8 @@ def finish(
     if not settles and not balanced:
         return {}
     seen, told = np.concatenate([rows, pool]), np.arange(len(rows))
-    shown, allowed = sight.show(seen, teacher), sight.allowed[seen] if settings.views else None
-    p, points = predict(teacher, shown, views=allowed, device=settings.device)
+    allowed = sight.allowed[seen] if settings.views else None
+    p, points = predict(teacher, sight.blocks(teacher, seen), views=allowed, device=settings.device)
     settled: dict[str, Settled] = {}
     if settles and _is_linear(teacher, points, p):
         settled = settle_head(teacher, points, told, targets, seed=settings.seed)

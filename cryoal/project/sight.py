@@ -21,12 +21,15 @@ from cryoal.learn.describe import (
     write_descriptions,
 )
 from cryoal.models.base import Network
-from cryoal.models.harmonics import ORDERS, SHELLS
+from cryoal.models.harmonics import COEFFICIENTS, ORDERS, SHELLS
 from cryoal.models.invariants import SIZE, described_side
 from cryoal.models.places import PLACES
 from cryoal.models.turning import transfer_operator
 
 log = logging.getLogger(__name__)
+
+#: Particles shown at once: all boxes of a project, or all places, may be more than memory holds.
+BLOCK = 512
 
 #: Beside the stacks they were made from; the name of the second says of which boxes.
 DESCRIPTIONS = "descriptions.safetensors"
@@ -94,10 +97,14 @@ class Sight:
 
     def placed(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Descriptions about all places: (n, SIZE + P * COEFFICIENTS)."""
-        held = self.beside[np.asarray(rows)].astype(np.float32)
-        beside = np.zeros((*held.shape[:2], SHELLS, ORDERS), dtype=np.float32)
-        beside[:, :, : held.shape[2]] = held
-        return np.concatenate([self.described[rows], beside.reshape(len(held), -1)], axis=1)
+        held, centre = self.beside[np.asarray(rows)], SIZE + COEFFICIENTS
+        n, places, shells, _ = held.shape
+        # 90 kB a particle: made once, and not in parts that are joined.
+        seen = np.zeros((n, centre + places * COEFFICIENTS), dtype=np.float32)
+        seen[:, :centre] = self.described[rows]
+        # Of an array that is cut along its rows, this is a view.
+        seen[:, centre:].reshape(n, places, SHELLS, ORDERS)[:, :, :shells] = held
+        return seen
 
     def show(self, rows: NDArray[np.intp], *networks: Network) -> NDArray[np.float32]:
         """What all these networks take of these particles: descriptions if they can, or boxes."""
@@ -106,15 +113,13 @@ class Sight:
             return self.store.read(rows)
         return self.placed(rows) if "places" in seen else self.described[rows]
 
-    def blocks(self, network: Network) -> Iterator[NDArray[np.float32]]:
-        """All particles as the network takes them best, a few hundred at a time."""
-        if network.sees == "invariants":
-            yield self.described
-        elif network.sees == "places":
-            for start in range(0, len(self), 512):
-                yield self.placed(np.arange(start, min(start + 512, len(self))))
-        else:
-            yield from (boxes for _, boxes in self.store.batches())
+    def blocks(
+        self, network: Network, rows: NDArray[np.intp] | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """These particles, or all, as the network takes them best, a few hundred at a time."""
+        rows = np.arange(len(self)) if rows is None else rows
+        for start in range(0, len(rows), BLOCK):
+            yield self.show(rows[start : start + BLOCK], network)
 
 
 def look(
