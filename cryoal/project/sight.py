@@ -14,6 +14,7 @@ from cryoal.core.geometry import sampled_region
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
 from cryoal.learn.describe import (
+    EDITION,
     describe,
     read_beside,
     read_descriptions,
@@ -31,9 +32,9 @@ log = logging.getLogger(__name__)
 #: Particles shown at once: all boxes of a project, or all places, may be more than memory holds.
 BLOCK = 512
 
-#: Beside the stacks they were made from; the name of the second says of which boxes.
+#: Beside the stacks they were made from; the name of the second says what was described how.
 DESCRIPTIONS = "descriptions.safetensors"
-BESIDE = "beside-{}-{}.npy"
+BESIDE = "beside-{box}-{edition}-{digest}.npy"
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,13 @@ class Sight:
 
         Found for all particles when they are first asked for, and kept beside the stacks.
         """
-        folder, digest = self.store.folder, boxes_digest(self.store)
-        path = folder / BESIDE.format(self.box, digest[:16])
+        folder, digest = self.store.folder, boxes_digest(self.store)[:16]
+        path = folder / BESIDE.format(box=self.box, edition=EDITION, digest=digest)
         values = read_beside(path, len(self))
         if values is None:
-            for outlived in folder.glob(BESIDE.format(self.box, "*")):
+            today = {*folder.glob(BESIDE.format(box="*", edition=EDITION, digest=digest))}
+            # Another process may be at the file of these very boxes.
+            for outlived in {*folder.glob("beside-*.npy")} - today:
                 outlived.unlink(missing_ok=True)
             blocks = (boxes for _, boxes in self.store.batches())
             log.info("describing %d particles about %d places, once", len(self), len(PLACES))
@@ -137,17 +140,18 @@ def look(
         What is seen of each box; default: what this project's own networks see.
     """
     usual = store.geometry.network_box
-    side = described_side(box or usual)
+    box = box or usual
+    side = described_side(box)
     path, digest = store.folder / DESCRIPTIONS, boxes_digest(store)
-    own = side == described_side(usual)
+    own = box == usual  # of 40 voxels, and of 80 in twos, as many are described
     points = read_descriptions(path, digest) if own else None
     if points is None:
         blocks = (boxes for _, boxes in store.batches())
-        points = describe(blocks, box or usual, device=device, progress=progress)
+        points = describe(blocks, box, device=device, progress=progress)
         if own:
             write_descriptions(path, points, digest)
     allowed = views_of(store.index, store.tomogram)
-    return Sight(store, allowed, points, share_measured(store.index, side), box or usual, device)
+    return Sight(store, allowed, points, share_measured(store.index, side), box, device)
 
 
 def boxes_digest(store: SubtomogramStore) -> str:
