@@ -14,7 +14,7 @@ from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.hints import hints_of
 from cryoal.learn.predict import predict
-from cryoal.learn.prior import pool_prior
+from cryoal.learn.prior import pool_prior, tell
 from cryoal.models.base import Network, build
 from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.invariants import SIZE
@@ -68,8 +68,7 @@ def settle_pair(
             heard = replace(taken, accuracy=found.accuracy, log_loss=found.log_loss)
             settled = {"averages": heard} | settled
     assert isinstance(teacher.head, torch.nn.Linear)
-    with torch.no_grad():
-        teacher.head.bias.add_(torch.from_numpy(np.log(prior)))
+    tell(teacher.head, prior)
     called = predict(teacher, sight.blocks(teacher, rows), device=settings.device)[0].argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
     settle_head(student, points, told, called, seed=settings.seed)
