@@ -86,7 +86,8 @@ def distort(
         chosen = torch.rand(len(boxes), generator=generator) < how.rotations
         turns = random_rotations(int(chosen.sum()), generator).to(boxes.device)
         boxes, at = boxes.clone(), chosen.to(boxes.device)
-        boxes[at] = rotate(boxes[at], measured[at], turns)
+        if chosen.any():  # there is no Fourier transform of no box
+            boxes[at] = rotate(boxes[at], measured[at], turns)
     if how.ctf_filter > 0:
         low, high = CTF_PHASES
         drawn = torch.rand(len(boxes), 2, generator=generator).to(boxes.device)

@@ -19,7 +19,8 @@ from cryoal.models.places import PLACES
 #: Boxes described at once: their spectra fit in a processor's cache.
 BATCH = 32
 
-#: Changes whenever ``models.invariants`` answers something else, so that no file outlives it.
+#: Changes whenever ``models.invariants`` or ``models.places`` answers something else, so that no
+#: file outlives it.
 EDITION = "3"
 
 

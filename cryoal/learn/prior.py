@@ -1,6 +1,7 @@
 """How common each class is among all particles, whatever the labels are like."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -43,6 +44,13 @@ def pool_prior(
         called[told] = known
         shares = (called.sum(0) + equal) / (len(called) + equal * n_classes)
     return shares
+
+
+def tell(head: torch.nn.Linear, shares: NDArray[np.floating]) -> None:
+    """Make a head that takes classes for equally common answer for a pool of these shares, (C,)."""
+    logs = torch.from_numpy(np.log(shares).astype(np.float32))
+    with torch.no_grad():
+        head.bias.add_(logs.to(head.bias.device))  # whatever predicted last left it there
 
 
 def balanced_weights(targets: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:

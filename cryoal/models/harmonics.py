@@ -100,15 +100,17 @@ class Harmonics(nn.Module):
         wide = x.shape[-1]
         margin = (wide - self.box) // 2
         steps = torch.tensor([wide**2, wide, 1])
+        offsets = (places.cpu() * steps).sum(1).tolist()
         flat = x.flatten(1).T.contiguous()
         shells = []
         for k in range(self.n_shells):
             inside = torch.stack(
                 torch.unravel_index(self.get_buffer(f"voxels{k}"), (self.box,) * 3), dim=1
             )
-            at = (inside + margin) @ steps.to(inside.device)
+            # CUDA multiplies no matrices of whole numbers.
+            at = ((inside + margin) * steps.to(inside.device)).sum(1)
             values = self.get_buffer(f"values{k}")
-            moved = [(values @ flat[at + int(place @ steps)]).T for place in places]
+            moved = [(values @ flat[at + step]).T for step in offsets]
             shells.append(torch.stack(moved, dim=1))
         return nn.functional.pad(torch.stack(shells, dim=2), (0, 0, 0, SHELLS - len(shells)))
 

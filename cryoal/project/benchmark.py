@@ -15,7 +15,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project.bench import difficulty, set_up
 from cryoal.project.chain import run_chain
-from cryoal.project.lesson_plan import check_settings
+from cryoal.project.lesson_plan import check_settings, starts_pretrained
 from cryoal.project.measuring import COLUMNS, SCORE_COLUMNS
 from cryoal.project.oracle import Truth
 from cryoal.project.plan import FULL, Chain, Plan, claim
@@ -96,9 +96,9 @@ def feasible(plan: Plan) -> Plan:
     store = project.subtomograms
     needs = {name: needs_of(name) for name in plan.acquisitions if name != FULL}
     truth = Truth.read(plan.truth).ask(list(store.ids))
-    for way in plan.recipes:
-        settings = plan.settings(way, 0, project.settings.train)
-        check_settings(settings, max(2, len(set(truth.values()))), store.geometry.network_box)
+    settings = [plan.settings(way, 0, project.settings.train) for way in plan.recipes]
+    for one in settings:
+        check_settings(one, max(2, len(set(truth.values()))), store.geometry.network_box)
     if not has_scores(project):
         for name in [name for name, wanted in needs.items() if "score" in wanted]:
             log.warning("%s: the picks have no score, so %r is left out", plan.project, name)
@@ -113,7 +113,10 @@ def feasible(plan: Plan) -> Plan:
         raise CryoalError(f"{plan.project}: no acquisition is left that could be measured")
     set_up(plan, 0)
     claim(plan, project.settings.train, boxes_digest(store))
-    look(store, project.settings.train.device)  # once, before several processes need it
+    # Described once, with all cores, before several processes need it.
+    sight = look(store, project.settings.train.device)
+    if any(map(starts_pretrained, settings)):
+        _ = sight.beside
     return plan
 
 

@@ -7,11 +7,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from cryoal.core.errors import CryoalError
 from cryoal.learn.calibrate import fit_to_teacher
 from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.predict import predict
-from cryoal.learn.prior import pool_prior
+from cryoal.learn.prior import pool_prior, tell
 from cryoal.models.base import Network
 from cryoal.project.settings import TrainSettings
 from cryoal.project.sight import Sight
@@ -56,17 +55,16 @@ def finish(
     if not settles and not balanced:
         return {}
     seen, told = np.concatenate([rows, pool]), np.arange(len(rows))
-    shown, allowed = sight.show(seen, teacher), sight.allowed[seen] if settings.views else None
-    p, points = predict(teacher, shown, views=allowed, device=settings.device)
+    allowed = sight.allowed[seen] if settings.views else None
+    p, points = predict(teacher, sight.blocks(teacher, seen), views=allowed, device=settings.device)
     settled: dict[str, Settled] = {}
     if settles and _is_linear(teacher, points, p):
         settled = settle_head(teacher, points, told, targets, seed=settings.seed)
         p = _as_sure(_head(teacher), points, p, len(rows))
     if settled or balanced:
-        shares = np.log(pool_prior(np.log(np.maximum(p, 1e-12)), told, targets))
+        shares = pool_prior(np.log(np.maximum(p, 1e-12)), told, targets)
         for network in (teacher, student) if balanced else (teacher,):
-            with torch.no_grad():
-                _head(network).bias.add_(torch.from_numpy(shares))
+            tell(_head(network), shares)
     return settled
 
 
@@ -96,8 +94,8 @@ def _as_sure(
 
 def _is_linear(network: Network, points: NDArray[np.float32], p: NDArray[np.float32]) -> bool:
     """Whether a linear head makes the network's probabilities of the embedding it answers."""
-    head = getattr(network, "head", None)
-    if isinstance(head, torch.nn.Linear) and head.in_features == points.shape[1]:
+    head = linear_head(network)
+    if head is not None and head.in_features == points.shape[1]:
         with torch.no_grad():
             again = head.cpu()(torch.from_numpy(points)).softmax(-1).numpy()
         if np.abs(again - p).max() < TOLERANCE:
@@ -110,17 +108,12 @@ def _is_linear(network: Network, points: NDArray[np.float32], p: NDArray[np.floa
 
 
 def _head(network: Network) -> torch.nn.Linear:
-    """The layer whose output is the logits.
-
-    Raises
-    ------
-    CryoalError
-        The network has none.
-    """
-    head = getattr(network, "head", None)
-    if not isinstance(head, torch.nn.Linear) or head.bias is None:
-        raise CryoalError(
-            f"network {network.recipe.name!r} has no linear `head` that could be told how common "
-            'classes are: leave class_weights = "equal"'
-        )
+    head = linear_head(network)
+    assert head is not None  # lesson_plan.check_settings refuses to balance others
     return head
+
+
+def linear_head(network: Network) -> torch.nn.Linear | None:
+    """The layer whose output is the logits, if it is linear and has a bias."""
+    head = getattr(network, "head", None)
+    return head if isinstance(head, torch.nn.Linear) and head.bias is not None else None

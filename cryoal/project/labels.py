@@ -108,8 +108,10 @@ class ProjectLabels:
         CryoalError
             As ``add``.
         """
-        before = self.weak()
-        fresh = {name: word for name, word in labels.items() if before.get(name) != spelled(word)}
+        before, today = self.weak(), Classes.read(self._layout.classes).now
+        fresh = {
+            name: word for name, word in labels.items() if before.get(name) != today(spelled(word))
+        }
         if fresh:
             ledger.append(self._layout.weak, self._stated(fresh, "weak", -1, ""))
         return len(fresh)

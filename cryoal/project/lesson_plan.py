@@ -10,6 +10,7 @@ from cryoal.learn.schedule import Schedule
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models.base import Network, build
 from cryoal.models.pretrained import has_weights
+from cryoal.project.finishing import linear_head
 from cryoal.project.settings import TrainSettings
 
 #: For networks that start from pretrained weights: the teacher's head is settled in closed form,
@@ -67,13 +68,20 @@ def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
     Raises
     ------
     CryoalError
-        An unknown network, distance or device, or a box that no network takes.
+        An unknown network, distance or device, a box that no network takes, or settings that this
+        network cannot follow.
     """
     with torch.random.fork_rng(devices=[]):
         teacher = build(settings.network, n_classes, box, **settings.network_options)
-        build(settings.student, n_classes, box, **settings.student_options)
+        student = build(settings.student, n_classes, box, **settings.student_options)
     transfer_options(settings)
     _check_changed(settings, teacher)
+    for network in (teacher, student):
+        if settings.class_weights == "balanced" and linear_head(network) is None:
+            raise CryoalError(
+                f"network {network.recipe.name!r} has no linear `head` with a bias that could be "
+                'told how common classes are; leave class_weights = "equal" under [train]'
+            )
     alike = (settings.student, settings.student_options) == (
         settings.network,
         settings.network_options,

@@ -163,10 +163,14 @@ class Project:
         return round.train(self, progress, from_scratch=from_scratch)
 
     def predict(self, model: Path | None = None, progress: Progress = silent) -> Predictions:
-        """Predict every particle with the newest round, or with another's networks."""
+        """Predict every particle with the newest round, or with another's networks.
+
+        Classes have today's names, as in ``predictions``.
+        """
         from cryoal.project import round
 
-        return round.predict(self, model, progress)
+        found = round.predict(self, model, progress)
+        return found.called(Classes.read(self.layout.classes).now)
 
     def select(
         self,

@@ -14,7 +14,7 @@ from cryoal.learn.device import resolve_device
 from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.hints import hints_of
 from cryoal.learn.predict import predict
-from cryoal.learn.prior import pool_prior
+from cryoal.learn.prior import pool_prior, tell
 from cryoal.models.base import Network, build
 from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.invariants import SIZE
@@ -68,9 +68,8 @@ def settle_pair(
             heard = replace(taken, accuracy=found.accuracy, log_loss=found.log_loss)
             settled = {"averages": heard} | settled
     assert isinstance(teacher.head, torch.nn.Linear)
-    with torch.no_grad():
-        teacher.head.bias.add_(torch.from_numpy(np.log(prior)))
-    called = predict(teacher, sight.show(rows, teacher), device=settings.device)[0].argmax(1)
+    tell(teacher.head, prior)
+    called = predict(teacher, sight.blocks(teacher, rows), device=settings.device)[0].argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
     settle_head(student, points, told, called, seed=settings.seed)
     return settled
@@ -143,5 +142,6 @@ def _embedded(
     """Embedding of the labelled particles and, where it costs little, of the pool behind them."""
     seen = rows if network.sees == "boxes" else np.concatenate([rows, pool])
     allowed = sight.allowed[seen] if settings.views else None
-    _, points = predict(network, sight.show(seen, network), views=allowed, device=settings.device)
+    shown = sight.blocks(network, seen)
+    _, points = predict(network, shown, views=allowed, device=settings.device)
     return points, np.arange(len(rows))

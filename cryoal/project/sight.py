@@ -14,6 +14,7 @@ from cryoal.core.geometry import sampled_region
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
 from cryoal.learn.describe import (
+    EDITION,
     describe,
     read_beside,
     read_descriptions,
@@ -21,16 +22,19 @@ from cryoal.learn.describe import (
     write_descriptions,
 )
 from cryoal.models.base import Network
-from cryoal.models.harmonics import ORDERS, SHELLS
+from cryoal.models.harmonics import COEFFICIENTS, ORDERS, SHELLS
 from cryoal.models.invariants import SIZE, described_side
 from cryoal.models.places import PLACES
 from cryoal.models.turning import transfer_operator
 
 log = logging.getLogger(__name__)
 
-#: Beside the stacks they were made from; the name of the second says of which boxes.
+#: Particles shown at once: all boxes of a project, or all places, may be more than memory holds.
+BLOCK = 512
+
+#: Beside the stacks they were made from; the name of the second says what was described how.
 DESCRIPTIONS = "descriptions.safetensors"
-BESIDE = "beside-{}-{}.npy"
+BESIDE = "beside-{box}-{edition}-{digest}.npy"
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,13 @@ class Sight:
 
         Found for all particles when they are first asked for, and kept beside the stacks.
         """
-        folder, digest = self.store.folder, boxes_digest(self.store)
-        path = folder / BESIDE.format(self.box, digest[:16])
+        folder, digest = self.store.folder, boxes_digest(self.store)[:16]
+        path = folder / BESIDE.format(box=self.box, edition=EDITION, digest=digest)
         values = read_beside(path, len(self))
         if values is None:
-            for outlived in folder.glob(BESIDE.format(self.box, "*")):
+            today = {*folder.glob(BESIDE.format(box="*", edition=EDITION, digest=digest))}
+            # Another process may be at the file of these very boxes.
+            for outlived in {*folder.glob("beside-*.npy")} - today:
                 outlived.unlink(missing_ok=True)
             blocks = (boxes for _, boxes in self.store.batches())
             log.info("describing %d particles about %d places, once", len(self), len(PLACES))
@@ -94,10 +100,14 @@ class Sight:
 
     def placed(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Descriptions about all places: (n, SIZE + P * COEFFICIENTS)."""
-        held = self.beside[np.asarray(rows)].astype(np.float32)
-        beside = np.zeros((*held.shape[:2], SHELLS, ORDERS), dtype=np.float32)
-        beside[:, :, : held.shape[2]] = held
-        return np.concatenate([self.described[rows], beside.reshape(len(held), -1)], axis=1)
+        held, centre = self.beside[np.asarray(rows)], SIZE + COEFFICIENTS
+        n, places, shells, _ = held.shape
+        # 90 kB a particle: made once, and not in parts that are joined.
+        seen = np.zeros((n, centre + places * COEFFICIENTS), dtype=np.float32)
+        seen[:, :centre] = self.described[rows]
+        # Of an array that is cut along its rows, this is a view.
+        seen[:, centre:].reshape(n, places, SHELLS, ORDERS)[:, :, :shells] = held
+        return seen
 
     def show(self, rows: NDArray[np.intp], *networks: Network) -> NDArray[np.float32]:
         """What all these networks take of these particles: descriptions if they can, or boxes."""
@@ -106,15 +116,13 @@ class Sight:
             return self.store.read(rows)
         return self.placed(rows) if "places" in seen else self.described[rows]
 
-    def blocks(self, network: Network) -> Iterator[NDArray[np.float32]]:
-        """All particles as the network takes them best, a few hundred at a time."""
-        if network.sees == "invariants":
-            yield self.described
-        elif network.sees == "places":
-            for start in range(0, len(self), 512):
-                yield self.placed(np.arange(start, min(start + 512, len(self))))
-        else:
-            yield from (boxes for _, boxes in self.store.batches())
+    def blocks(
+        self, network: Network, rows: NDArray[np.intp] | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """These particles, or all, as the network takes them best, a few hundred at a time."""
+        rows = np.arange(len(self)) if rows is None else rows
+        for start in range(0, len(rows), BLOCK):
+            yield self.show(rows[start : start + BLOCK], network)
 
 
 def look(
@@ -132,17 +140,18 @@ def look(
         What is seen of each box; default: what this project's own networks see.
     """
     usual = store.geometry.network_box
-    side = described_side(box or usual)
+    box = box or usual
+    side = described_side(box)
     path, digest = store.folder / DESCRIPTIONS, boxes_digest(store)
-    own = side == described_side(usual)
+    own = box == usual  # of 40 voxels, and of 80 in twos, as many are described
     points = read_descriptions(path, digest) if own else None
     if points is None:
         blocks = (boxes for _, boxes in store.batches())
-        points = describe(blocks, box or usual, device=device, progress=progress)
+        points = describe(blocks, box, device=device, progress=progress)
         if own:
             write_descriptions(path, points, digest)
     allowed = views_of(store.index, store.tomogram)
-    return Sight(store, allowed, points, share_measured(store.index, side), box or usual, device)
+    return Sight(store, allowed, points, share_measured(store.index, side), box, device)
 
 
 def boxes_digest(store: SubtomogramStore) -> str:

@@ -148,8 +148,9 @@ def train_pair(
     if by_steps:
         settled = finish(teacher, student, sight, rows, targets, pool, settings)
         if settled:
-            # The student followed the head that the teacher was trained with.
-            learn(schedule=replace(schedule, min_steps=0, max_steps=0))
+            # The student followed the head that the teacher was trained with. These steps are few:
+            # whoever is killed in them comes back to the state of the long training.
+            learn(schedule=replace(schedule, min_steps=0, max_steps=0), resume_path=None)
     return Pair(teacher, student, classes, history, settled)
 
 

@@ -81,11 +81,12 @@ def _names(names: Sequence[str]) -> tuple[dict[str, str], str | None]:
 
 
 def _rows_of(path: Path, particles: ParticleSet) -> NDArray[np.intp]:
-    """Particles that came in the list of this name."""
+    """Particles that came in this list; lists of one name have folders in front of it."""
     if particles.source is None:
         return np.zeros(0, dtype=np.intp)
-    own = [source for source in np.unique(particles.source) if source.split("/")[-1] == path.stem]
-    return np.flatnonzero(np.isin(particles.source, own))
+    whole = path.resolve().with_name(path.stem).as_posix()
+    own = [source for source in np.unique(particles.source) if whole.endswith(f"/{source}")]
+    return np.flatnonzero(np.isin(particles.source, sorted(own, key=len)[-1:]))
 
 
 def usable_weak(project: "Project") -> dict[str, str]:

@@ -107,3 +107,10 @@ def test_nothing_asked_for_is_nothing_done():
     boxes = noise()
     seen = distort(boxes, EVERYWHERE.expand(8, -1, -1, -1), Distortions(), torch.Generator())
     torch.testing.assert_close(seen, boxes)
+
+
+def test_a_batch_in_which_no_box_is_turned_stays_as_it_is():
+    boxes, seldom = noise(2), Distortions(rotations=1e-6)
+    generator = torch.Generator().manual_seed(0)
+    seen = distort(boxes, EVERYWHERE.expand(2, -1, -1, -1), seldom, generator)
+    torch.testing.assert_close(seen, boxes)

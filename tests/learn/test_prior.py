@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoal.learn.prior import balanced_weights, pool_prior
+from cryoal.learn.prior import balanced_weights, pool_prior, tell
 
 NOBODY = np.zeros(0, dtype=np.intp)
 
@@ -49,3 +50,10 @@ def test_balanced_weights_make_classes_count_alike():
     assert weights[0] * 3 == pytest.approx(weights[1])
     assert weights[targets].mean() == pytest.approx(1)
     assert weights[2] == 0
+
+
+def test_a_head_that_is_told_answers_for_these_shares():
+    head, shares = torch.nn.Linear(5, 3), np.array([0.7, 0.2, 0.1])
+    before = head.bias.detach().numpy().copy()
+    tell(head, shares)
+    np.testing.assert_allclose(head.bias.detach().numpy() - before, np.log(shares), rtol=1e-5)

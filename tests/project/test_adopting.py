@@ -83,3 +83,14 @@ def test_a_class_the_model_does_not_know_is_said(
     outcome = cryoal("predict", new, "--model", learned)
     assert "This model knows no proteasome" in outcome.stderr
     assert np.isfinite(Project.open(new).predict().teacher).all()
+
+
+def test_a_class_that_was_renamed_since_is_known(learned: Path) -> None:
+    opened = Project.open(learned)
+    assert opened.predictions is not None
+    old = opened.predictions.classes[0]
+    opened.layout.classes.write_text(f'[renamed]\n{old} = "renamed"\n')
+    said = [name for name, word in opened.labels.current().items() if word == old]
+    opened.labels.add(dict.fromkeys(said, "renamed"), "kim")
+    assert "knows no" not in cryoal("predict", learned).stderr
+    assert "renamed" in Project.open(learned).predict().classes

@@ -108,6 +108,17 @@ def test_what_changes_nothing_is_refused(name: str) -> None:
     check_settings(boxes(**{name: 0.5}), 3, 18)
 
 
+def test_a_network_that_cannot_be_told_how_common_classes_are_is_refused_before_it_is_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = build("compact-thin", 3, 18)
+    made.head = torch.nn.Linear(made.head.in_features, 3, bias=False)  # type: ignore[arg-type,union-attr]
+    monkeypatch.setattr("cryoal.project.lesson_plan.build", lambda *_, **__: made)
+    check_settings(boxes(), 3, 18)
+    with pytest.raises(CryoalError, match="has no linear `head` with a bias"):
+        check_settings(boxes(class_weights="balanced"), 3, 18)
+
+
 @pytest.mark.parametrize(
     "option",
     [

@@ -1,5 +1,6 @@
 """Weak labels: hints that help, and never count as a person's word."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,16 @@ def test_the_classes_of_a_list_are_hints_by_their_numbers_or_the_names_one_gives
         read_weak(path, particles, ["ribosome", "junk"])
 
 
+def test_lists_of_one_name_are_told_apart_by_their_folders(project: Path) -> None:
+    particles = Project.open(project).particles
+    names = np.array(["apo/particles", "particles", "ribosomes/particles"])
+    three = replace(particles, source=names[np.arange(len(particles)) % 3])
+    said = read_weak(project / "ribosomes" / "particles.star", three, ["ribosome"])
+    assert said == dict.fromkeys(map(str, particles.id[2::3]), "ribosome")
+    said = read_weak(project / "elsewhere" / "particles.star", three, ["junk"])
+    assert said == dict.fromkeys(map(str, particles.id[1::3]), "junk")
+
+
 def test_what_a_whole_list_is_can_only_be_a_hint(project: Path) -> None:
     outcome = cryoal("label", project, "--from", project / "particles.star", "--as", "ribosome")
     assert outcome.code == 2
@@ -117,6 +128,7 @@ def test_weak_labels_follow_their_particles_and_todays_names(project: Path) -> N
     opened.layout.classes.parent.mkdir()
     opened.layout.classes.write_text('[renamed]\napo = "apoferritin"\n')
     assert Project.open(project).labels.weak() == {"TS_001/1": "apoferritin"}
+    assert opened.labels.add_weak({"TS_001/1": "apo"}) == 0  # the same list once more
     assert found_right({"x": "a", "y": "a"}, {"y": "b"}) == {"a": Found(2, 1, {"b": 1})}
 
 
