@@ -99,15 +99,16 @@ def _averages(
         device = torch.device("cpu")
     if len(rows) < FEWEST * logits.shape[1] or not np.isfinite(aside).all():
         return None
-    n = len(targets)
-    others = np.random.default_rng(settings.seed).permutation(np.arange(n, len(rows)))
-    used = np.r_[np.arange(n), np.sort(others[: max(ENOUGH - n, 0)])]
+    rng = np.random.default_rng(settings.seed)
+    others = rng.permutation(np.arange(len(targets), len(rows)))
+    told = np.sort(rng.permutation(len(targets))[:ENOUGH])
+    used = np.r_[told, np.sort(others[: ENOUGH - len(told)])]
     placed = sight.placed(rows[used])[:, SIZE:]
     return average(
         np.ascontiguousarray(placed[:, :COEFFICIENTS]),
         logits[used],
-        targets,
-        aside,
+        targets[told],
+        aside[told],
         sight.wedge,
         first_shapes(),
         placed=placed,

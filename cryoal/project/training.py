@@ -119,6 +119,9 @@ def train_pair(
             teacher, student, sight, rows, targets, classes, pool, settings, weights, hinted
         )
     by_steps = not starts_pretrained(settings)
+    if not by_steps:  # what the student's few steps can see
+        shown = np.sort(np.random.default_rng(settings.seed).permutation(len(rows))[:POOL_SAMPLE])
+        rows, targets = rows[shown], targets[shown]
     balanced = by_steps and settings.class_weights == "balanced"
     transfer, unlabelled = transfer_options(settings), None
     sample = np.sort(np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE])
