@@ -251,6 +251,7 @@ class KnowledgeTransfer:
             assert again is not None
             with torch.no_grad():
                 trailing = self.average.network(again)[0].float()
+            # In training mode, as mean teachers are: running statistics follow the pool as well.
             values.append(divergence(trailing, self.teacher(unlabelled)[0].float(), "kl"))
         return torch.cat(values).mean()
 

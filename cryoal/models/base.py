@@ -1,6 +1,7 @@
 """What a network must be, and how one is built by its name."""
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -125,7 +126,7 @@ def _check_option(name: str, option: str, value: Any, default: Any) -> None:
         return
     share, whole = option == "dropout", isinstance(default, int)
     number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not number or not (0 <= value < 1 if share else value > 0):
+    if not number or not (0 <= value < 1 if share else 0 < value < math.inf):
         kind = "a share below 1" if share else f"a {'whole ' if whole else ''}number above 0"
         raise CryoalError(
             f"network {name!r}: {option} = {value!r}; it must be {kind}, such as {default!r}"
