@@ -47,6 +47,8 @@ def test_what_is_kept_of_other_boxes_or_another_edition_goes_and_what_is_of_thes
     sight: Sight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = sight.store.folder
+    for earlier in folder.glob("beside-*.npy"):
+        earlier.unlink()
     (folder / "beside-18-3-0123456789abcdef.npy").write_bytes(b"of boxes that are gone")
     first = np.array(sight.beside[:2])
     kept = list(folder.glob("beside-*.npy"))
