@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from torch import Tensor
 
-from cryoal.learn.calibrate import forgiving
+from cryoal.learn.calibrate import SURE, forgiving, standard_error
 from cryoal.learn.orienting import Search
 from cryoal.learn.prior import pool_prior
 from cryoal.models.averages import TURNS, Averages
@@ -39,9 +39,6 @@ MOVED = 6
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
 FEWEST = 40
-#: Standard errors by which labels must be told better before averages are heard, and by which they
-#: may be told worse.
-SURE = 1.0
 #: Logarithms of what head and averages may count, where the search for it begins.
 WEIGHTS = ((-1.5, -0.8, 0.0), (-2.5, -1.5, -0.8, 0.0))
 #: Rings of places that hold a smaller share of the particles are not looked at in predictions.
@@ -152,7 +149,7 @@ def average(
             continue
         called = weights[0] * logits + weights[1] * likely
         said = forgiving(weights[0] * aside + weights[1] * likely[labelled], targets)
-        if best is None or said.mean() >= most - SURE * _error(said - best.said):
+        if best is None or said.mean() >= most - SURE * standard_error(said - best.said):
             best = _Best(said, number, references, lies, called)
             most = max(most, said.mean())
         calls.append(called.argmax(1))
@@ -186,7 +183,7 @@ def average(
         accuracy=float((together.argmax(1) == targets).mean()),
         log_loss=float(-log_softmax(together, axis=1)[np.arange(len(targets)), targets].mean()),
         gain=float(gains.mean()),
-        error=_error(gains),
+        error=standard_error(gains),
         prior=pool_prior(best.called, np.arange(len(targets)), targets),
     )
 
@@ -219,8 +216,3 @@ def _weigh(
     begin = min((np.array(at) for at in itertools.product(*WEIGHTS)), key=loss)
     first, second = np.exp(minimize(loss, begin, method="Nelder-Mead").x)
     return float(first), float(second)
-
-
-def _error(values: NDArray[np.floating]) -> float:
-    """Standard error of a mean."""
-    return float(values.std() / len(values) ** 0.5)

@@ -11,6 +11,8 @@ from scipy.special import log_softmax, softmax
 LIMIT = 20.0
 #: Share of answers that may be guesses, see `forgiving`.
 GUESSED = 0.1
+#: Standard errors by which labels must be told better, or may be told worse, before that counts.
+SURE = 1.0
 
 
 def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
@@ -69,6 +71,11 @@ def forgiving(logits: NDArray[np.floating], truth: NDArray[np.integer]) -> NDArr
     chance = softmax(logits, axis=1)[np.arange(len(truth)), truth]
     said: NDArray[np.float64] = np.log((1 - GUESSED) * chance + GUESSED / logits.shape[1])
     return said
+
+
+def standard_error(values: NDArray[np.floating]) -> float:
+    """Standard error of a mean: (N,) -> float."""
+    return float(values.std() / len(values) ** 0.5)
 
 
 def _log(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from cryoal.learn.calibrate import fit_forgiving, forgiving
+from cryoal.learn.calibrate import SURE, fit_forgiving, forgiving, standard_error
 from cryoal.models.base import Network
 
 #: Parts that the labels are dealt into, to see how right and how sure a discriminant is.
@@ -17,8 +17,6 @@ FOLDS = 5
 PASSES = 2
 #: What an unlabelled particle counts against a labelled one.
 UNLABELLED = 0.5
-#: Standard errors by which labels must be told better before hints are heeded.
-SURE = 1.0
 #: So many unlabelled particles are enough, and take about a second.
 ENOUGH = 8192
 
@@ -168,7 +166,7 @@ def settle_head(
     plain = max(weights, key=lambda way: np.nan_to_num(said[way].mean(), nan=-np.inf))
     taken = max(tried, key=lambda way: np.nan_to_num(said[way].mean(), nan=-np.inf))
     gains = said[taken] - said[plain]
-    if not gains.mean() > SURE * gains.std() / len(gains) ** 0.5:
+    if not gains.mean() > SURE * standard_error(gains):
         taken = plain
     head = network.head
     assert isinstance(head, torch.nn.Linear)

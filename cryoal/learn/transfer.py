@@ -16,7 +16,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.models.base import Network
 
 DISTANCES = ("kl", "reverse_kl", "jsd", "mse", "l1")
-PLACES = ("labelled", "unlabelled", "both")
+TAKEN_ON = ("labelled", "unlabelled", "both")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class TransferOptions:
     def __post_init__(self) -> None:
         for name, value, known in (
             ("distance", self.distance, DISTANCES),
-            ("where", self.where, PLACES),
-            ("ema_where", self.ema_where, PLACES),
+            ("where", self.where, TAKEN_ON),
+            ("ema_where", self.ema_where, TAKEN_ON),
         ):
             if value not in known:
                 raise CryoalError(f"transfer {name} {value!r}: say one of {', '.join(known)}")
