@@ -4,31 +4,33 @@ A round's state is which of its files exist; each step is skipped when its resul
 its inputs have not changed.
 """
 
-import hashlib
 import json
 import logging
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import tomli_w
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
-from cryoal.core.version import __version__
 from cryoal.io.files import locked, replacing
 from cryoal.io.predictions import read_predictions, write_predictions
-from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project import journal
-from cryoal.project.adopting import adopted, fitting_pair, newest_trained, next_number
+from cryoal.project.adopting import adopted, fitting_pair, newest_trained
 from cryoal.project.classes import Classes
 from cryoal.project.layout import RoundLayout
 from cryoal.project.lesson_plan import check_settings, check_trainable
+from cryoal.project.round_inputs import (
+    own_weights,
+    round_of,
+    training_facts,
+    usable_labels,
+    usable_weak,
+    write_inputs,
+)
 from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
 from cryoal.project.settling import unlearned_embedding
 from cryoal.project.sight import boxes_digest, look
@@ -40,7 +42,7 @@ from cryoal.project.training import (
     save_pair,
     train_pair,
 )
-from cryoal.project.weak import stand_in, usable_weak
+from cryoal.project.weak import stand_in
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
@@ -82,11 +84,12 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
         settings = settings.model_copy(update={"start": "scratch"})
     check_settings(settings, len(classes), box)
     with locked(project.layout.lock):
-        here = _round_of(project, labels, from_scratch)
+        facts = training_facts(project, labels, weak)
+        here = round_of(project, labels, facts, from_scratch)
         if here.teacher.exists():
             return here
         began = time.monotonic()
-        _write_inputs(project, here, labels, from_scratch)
+        write_inputs(here, labels, facts, from_scratch)
         if alone:
             log.warning(
                 "trained on %d weak labels: people have named %s, and nothing tells yet how right "
@@ -103,7 +106,7 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
             [lessons[name] for name in ids],
             settings,
             weak=None if alone or not weak else [weak.get(str(name), "") for name in store.ids],
-            weights=_own_weights(project),
+            weights=own_weights(project),
             earlier=_earlier(project, here) if settings.start == "previous" else None,
             resume_path=here.training,
             progress=lambda done, total, _loss: progress(done, total),
@@ -221,51 +224,13 @@ def select(
     return queue
 
 
-def usable_labels(project: "Project") -> dict[str, str]:
-    """Labels of particles that have a box."""
-    boxes = set(project.subtomograms.ids)
-    return {name: word for name, word in project.labels.current().items() if name in boxes}
-
-
 def _unlearned(project: "Project", progress: Progress) -> Predictions:
     """Ids, and an embedding that needs no label."""
     store, settings = project.subtomograms, project.settings.train
     sight = look(store, settings.device, lambda done: progress(done, len(store)))
     return Predictions(
-        store.ids, (), {}, unlearned_embedding(sight, settings, _own_weights(project))
+        store.ids, (), {}, unlearned_embedding(sight, settings, own_weights(project))
     )
-
-
-def _round_of(
-    project: "Project", labels: dict[str, str], from_scratch: bool = False
-) -> RoundLayout:
-    """The round of these labels and settings: the newest one if it is, else a new one."""
-    for newest in reversed(project.layout.existing_rounds()):
-        if newest.labels.exists() and newest.settings.exists():
-            table = read_tsv(newest.labels, required=("id", "label"))
-            learned = dict(zip(table["id"], table["label"], strict=True))
-            settings = tomllib.loads(newest.settings.read_text(encoding="utf-8"))["train"]
-            scratch = settings.pop("from_scratch", False) or settings.get("start") == "scratch"
-            same = learned == labels and settings == _training_facts(project)
-            if same and (scratch or not from_scratch):
-                return newest
-            break
-    return project.layout.round(next_number(project))
-
-
-def _training_facts(project: "Project") -> dict[str, Any]:
-    """What, beside the labels, the result of a training depends on."""
-    facts = project.settings.train.model_dump(exclude={"device"}, exclude_none=True)
-    geometry = project.subtomograms.geometry
-    facts |= {"box": geometry.box, "voxel_size": geometry.voxel_size}
-    facts["boxes"] = boxes_digest(project.subtomograms)  # also those without a label teach
-    weak = usable_weak(project)
-    if weak:
-        facts["weak"] = hashlib.sha256(repr(sorted(weak.items())).encode()).hexdigest()
-    own = _own_weights(project)
-    if own is not None:
-        facts["weights"] = hashlib.sha256(own.read_bytes()).hexdigest()
-    return facts
 
 
 def _earlier(project: "Project", here: RoundLayout) -> Pair | None:
@@ -278,21 +243,3 @@ def _earlier(project: "Project", here: RoundLayout) -> Pair | None:
         Classes.read(project.layout.classes),
     )
     return replace(pair, classes=tuple(map(today.now, pair.classes)))
-
-
-def _own_weights(project: "Project") -> Path | None:
-    path = project.layout.pretrained
-    return path if path.exists() else None
-
-
-def _write_inputs(
-    project: "Project", here: RoundLayout, labels: dict[str, str], from_scratch: bool
-) -> None:
-    training = _training_facts(project)
-    if from_scratch:
-        training["from_scratch"] = True
-    facts = {"cryoal": __version__, "train": training}
-    with replacing(here.settings) as file:
-        file.write(tomli_w.dumps(facts))
-    rows = sorted(labels.items())
-    write_tsv(here.labels, pd.DataFrame(rows, columns=["id", "label"], dtype=str))

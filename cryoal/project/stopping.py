@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cryoal.core.predictions import Predictions
 from cryoal.io.predictions import read_predictions
-from cryoal.io.tsv import read_tsv
 from cryoal.project.classes import Classes
+from cryoal.project.round_inputs import learnt_labels, usable_labels
 from cryoal.project.selecting import Queue
 
 if TYPE_CHECKING:
@@ -104,10 +104,8 @@ def agreement(project: "Project") -> list[float]:
 
 def learnt_from_weak_alone(project: "Project") -> bool:
     """Whether the newest round learnt from weak labels, for want of people's of two classes."""
-    if not project.rounds or not project.rounds[-1].labels.exists():
-        return False
-    table = read_tsv(project.rounds[-1].labels, required=("id", "label"))
-    return table["label"].nunique() < 2
+    learnt = learnt_labels(project.rounds[-1]) if project.rounds else None
+    return learnt is not None and len(set(learnt.values())) < 2
 
 
 def behind(project: "Project") -> str:
@@ -116,15 +114,13 @@ def behind(project: "Project") -> str:
         return ""
     here = project.rounds[-1]
     news = []
-    if here.labels.exists():  # else its networks are another project's
-        table = read_tsv(here.labels, required=("id", "label"))
-        learned = set(zip(table["id"], table["label"], strict=True))
-        boxes = set(project.subtomograms.ids)
-        said = {item for item in project.labels.current().items() if item[0] in boxes}
-        news.append((len(said - learned) or len(learned - said), "label"))
+    learnt = learnt_labels(here)
+    if learnt is not None:
+        said, known = usable_labels(project).items(), learnt.items()
+        news.append((len(said - known) or len(known - said), "label"))
     predictions = project.predictions
-    known = set() if predictions is None else set(map(str, predictions.ids))
-    news.append((len(set(project.subtomograms.ids) - known), "particle"))
+    predicted = set() if predictions is None else set(map(str, predictions.ids))
+    news.append((len(set(project.subtomograms.ids) - predicted), "particle"))
     parts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in news if n]
     if not parts:
         return ""

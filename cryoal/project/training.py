@@ -140,7 +140,7 @@ def train_pair(
         class_weights=balanced_weights(targets, n) if balanced else None,
         unlabelled=unlabelled,
         unlabelled_views=sight.allowed[sample] if settings.views else None,
-        unlabelled_distort=_distort(sight, sample, settings),
+        unlabelled_distort=_distort(sight, sample, settings) if transfer.needs_pool else None,
         seed=settings.seed,
         device=settings.device,
         resume_path=resume_path,

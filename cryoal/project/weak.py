@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.labels import NONE, UNSURE
 from cryoal.core.particles import ParticleSet
 from cryoal.project.label_files import class_names, read_labels
-
-if TYPE_CHECKING:
-    from cryoal.project.project import Project
 
 
 def read_weak(path: Path, particles: ParticleSet, names: Sequence[str] = ()) -> dict[str, str]:
@@ -87,12 +83,6 @@ def _rows_of(path: Path, particles: ParticleSet) -> NDArray[np.intp]:
     whole = path.resolve().with_name(path.stem).as_posix()
     own = [source for source in np.unique(particles.source) if whole.endswith(f"/{source}")]
     return np.flatnonzero(np.isin(particles.source, sorted(own, key=len)[-1:]))
-
-
-def usable_weak(project: "Project") -> dict[str, str]:
-    """Weak labels of particles that have a box: ``{id: class}``."""
-    boxes = set(project.subtomograms.ids)
-    return {name: word for name, word in project.labels.weak().items() if name in boxes}
 
 
 def stand_in(labels: Mapping[str, str], weak: Mapping[str, str]) -> bool:

@@ -173,6 +173,18 @@ def test_other_weak_labels_are_another_round(settled: Path, truth: dict[str, str
     assert opened.train().number == first.number + 1
 
 
+def test_weak_labels_do_not_repeat_a_training_that_hears_none(
+    project: Path, truth: dict[str, str]
+) -> None:
+    lines = 'start = "scratch"\nhead = "trained"\nmax_steps = 2\nstudent_steps = 0\n'
+    (project / "cryoal.toml").write_text(f"format = 1\n[train]\n{lines}")
+    opened = Project.open(project)
+    opened.labels.add(dict(list(truth.items())[:40]))
+    first = opened.train()
+    opened.labels.add_weak(truth)
+    assert opened.train().number == first.number
+
+
 def points(rng: np.random.Generator, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
     """Four classes in twenty dimensions, so near that few labels hardly tell them apart."""
     own = np.arange(n) % 4

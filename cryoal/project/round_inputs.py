@@ -1,0 +1,90 @@
+"""What a round learns from: the labels and settings of today, and those of rounds on disk."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import tomli_w
+
+from cryoal.core.version import __version__
+from cryoal.io.files import replacing
+from cryoal.io.tsv import read_tsv, write_tsv
+from cryoal.project.adopting import next_number
+from cryoal.project.layout import RoundLayout
+from cryoal.project.lesson_plan import starts_pretrained
+from cryoal.project.sight import boxes_digest
+from cryoal.project.weak import stand_in
+
+if TYPE_CHECKING:
+    from cryoal.project.project import Project
+
+
+def usable_labels(project: "Project") -> dict[str, str]:
+    """Labels of particles that have a box: ``{id: class}``."""
+    boxes = set(project.subtomograms.ids)
+    return {name: word for name, word in project.labels.current().items() if name in boxes}
+
+
+def usable_weak(project: "Project") -> dict[str, str]:
+    """Weak labels of particles that have a box: ``{id: class}``."""
+    boxes = set(project.subtomograms.ids)
+    return {name: word for name, word in project.labels.weak().items() if name in boxes}
+
+
+def learnt_labels(here: RoundLayout) -> dict[str, str] | None:
+    """Labels that a round was trained on; None where its networks are another project's."""
+    if not here.labels.exists():
+        return None
+    table = read_tsv(here.labels, required=("id", "label"))
+    return dict(zip(table["id"], table["label"], strict=True))
+
+
+def own_weights(project: "Project") -> Path | None:
+    """Weights that ``cryoal pretrain`` made for this project, if it did."""
+    path = project.layout.pretrained
+    return path if path.exists() else None
+
+
+def training_facts(
+    project: "Project", labels: dict[str, str], weak: dict[str, str]
+) -> dict[str, Any]:
+    """What, beside the labels, the result of a training depends on."""
+    settings = project.settings.train
+    facts = settings.model_dump(exclude={"device"}, exclude_none=True)
+    geometry = project.subtomograms.geometry
+    facts |= {"box": geometry.box, "voxel_size": geometry.voxel_size}
+    facts["boxes"] = boxes_digest(project.subtomograms)  # also those without a label teach
+    if weak and (starts_pretrained(settings) or stand_in(labels, weak)):
+        facts["weak"] = hashlib.sha256(repr(sorted(weak.items())).encode()).hexdigest()
+    own = own_weights(project)
+    if own is not None:
+        facts["weights"] = hashlib.sha256(own.read_bytes()).hexdigest()
+    return facts
+
+
+def round_of(
+    project: "Project", labels: dict[str, str], facts: dict[str, Any], from_scratch: bool
+) -> RoundLayout:
+    """The round of these labels and facts: the newest one if it is, else a new one."""
+    for newest in reversed(project.layout.existing_rounds()):
+        learnt = learnt_labels(newest)
+        if learnt is not None and newest.settings.exists():
+            then = tomllib.loads(newest.settings.read_text(encoding="utf-8"))["train"]
+            scratch = then.pop("from_scratch", False) or then.get("start") == "scratch"
+            if learnt == labels and then == facts and (scratch or not from_scratch):
+                return newest
+            break
+    return project.layout.round(next_number(project))
+
+
+def write_inputs(
+    here: RoundLayout, labels: dict[str, str], facts: dict[str, Any], from_scratch: bool
+) -> None:
+    """Write what ``round_of`` reads."""
+    training = {**facts, "from_scratch": True} if from_scratch else facts
+    with replacing(here.settings) as file:
+        file.write(tomli_w.dumps({"cryoal": __version__, "train": training}))
+    rows = sorted(labels.items())
+    write_tsv(here.labels, pd.DataFrame(rows, columns=["id", "label"], dtype=str))
