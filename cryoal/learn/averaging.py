@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from torch import Tensor
 
-from cryoal.learn.calibrate import SURE, forgiving, standard_error
+from cryoal.learn.calibrate import SURE, forgiving, no_worse, standard_error
 from cryoal.learn.orienting import Search
 from cryoal.learn.prior import pool_prior
 from cryoal.models.averages import TURNS, Averages
@@ -28,8 +28,6 @@ STAGES = ((200, 16), (400, 60))
 PATIENCE, SETTLED = 6, 0.003
 #: More rounds at the end, in as many orientations as predictions are made in.
 FINE = 2
-#: Likelihoods are flattened by this power at first, and in equal steps to 1: annealing.
-FLATTENED, ANNEALED = 0.5, 14
 #: After so many rounds the averages are heard about a particle's class, beside the head; and what
 #: they count at most meanwhile: wrong guesses confirm themselves.
 HEARD, HEEDED = 4, 0.5
@@ -117,55 +115,24 @@ def average(
         The class whose members have no shape in common: junk.
     """
     began = time.monotonic()
-    labelled = slice(0, len(targets))
-    known = np.eye(logits.shape[1])[targets]
-
-    def chances(of: NDArray[np.floating]) -> Tensor:
-        shares = softmax(of, axis=1)
-        shares[labelled] = known
-        return torch.from_numpy(shares.astype(np.float32)).to(device)
-
-    shares = chances(logits)
+    heard = _Heard(logits, targets, aside)
     here, wedge = torch.from_numpy(points).to(device), torch.from_numpy(transfer).to(device)
+    shares = heard.chances(logits).to(device)
     search = Search(here, shares, wedge, shapes.to(device))
     averages = search.averages
     if shapeless is not None:
         averages.shapeless[shapeless] = True
-    best: _Best | None = None
-    most = -np.inf
-    calls: list[NDArray[np.intp]] = []
-    for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
-        flattened = min(1.0, FLATTENED + (1 - FLATTENED) * number / ANNEALED)
-        if number == MOVED and placed is not None:
-            search.move(torch.from_numpy(placed).to(device))
-        averages.frequency.copy_(shares.mean(0))
-        references, lies = averages.references.clone(), averages.lies.clone()
-        likely = search.step(shares, turns, flattened).cpu().numpy()
-        if number < HEARD:
-            continue
-        weights = _weigh(aside, likely[labelled], targets)
-        shares = chances(weights[0] * logits + min(weights[1], HEEDED) * likely)
-        if turns < STAGES[-1][0]:
-            continue
-        called = weights[0] * logits + weights[1] * likely
-        said = forgiving(weights[0] * aside + weights[1] * likely[labelled], targets)
-        if best is None or said.mean() >= most - SURE * standard_error(said - best.said):
-            best = _Best(said, number, references, lies, called)
-            most = max(most, said.mean())
-        calls.append(called.argmax(1))
-        settled = len(calls) > PATIENCE and (calls[-1] != calls[-1 - PATIENCE]).mean() < SETTLED
-        if settled or number >= best.number + PATIENCE:
-            break
-    assert best is not None
+    about = None if placed is None else torch.from_numpy(placed).to(device)
+    best, rounds = _seek(search, about, heard, shares)
     averages.references.copy_(best.references)
     averages.lies.copy_(best.lies)
-    shares = chances(best.called)
+    shares = heard.chances(best.called).to(device)
     for _ in range(FINE):
-        search.step(shares, TURNS, 1.0)
+        search.step(shares, TURNS)
     averages.lies.copy_(even_on_rings(averages.lies, least=FEW))
     with torch.no_grad():
         seen = points if placed is None else placed
-        likely = averages(torch.from_numpy(seen[labelled]).to(device)).cpu().numpy()
+        likely = averages(torch.from_numpy(seen[: len(targets)]).to(device)).cpu().numpy()
     weights = _weigh(aside, likely, targets)
     averages = averages.cpu()
     averages.share.fill_(weights[1])
@@ -174,7 +141,7 @@ def average(
     gains = forgiving(together, targets) - forgiving(alone * aside, targets)
     log.info(
         "averaged %d particles in %d rounds (%.0f s); %.0f %% lie beside their centre",
-        *(len(points), number + 1, time.monotonic() - began),
+        *(len(points), rounds, time.monotonic() - began),
         100 * (1 - float(averages.lies[0])),
     )
     return Averaged(
@@ -189,14 +156,72 @@ def average(
 
 
 @dataclass(frozen=True)
-class _Best:
-    """The latest averages that tell labels set aside no worse, their round and their answer."""
+class _Heard:
+    """What is known of the particles without averages: (N, C), (n,) and (n, C)."""
 
-    said: NDArray[np.floating]
+    logits: NDArray[np.floating]
+    targets: NDArray[np.integer]
+    aside: NDArray[np.floating]
+
+    def chances(self, of: NDArray[np.floating]) -> Tensor:
+        """Chances of every particle, those of the labelled ones known: (N, C) -> (N, C)."""
+        shares = softmax(of, axis=1)
+        shares[: len(self.targets)] = np.eye(of.shape[1])[self.targets]
+        return torch.from_numpy(shares.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Averages of one round, and what they tell.
+
+    Attributes
+    ----------
+    called : (N, C)
+        What head and averages say together.
+    said : (n,)
+        How likely labels set aside are by that, as logarithms.
+    """
+
     number: int
     references: Tensor
     lies: Tensor
     called: NDArray[np.floating]
+    said: NDArray[np.floating]
+
+
+def _seek(
+    search: Search, placed: Tensor | None, heard: _Heard, shares: Tensor
+) -> tuple[_Round, int]:
+    """Average again and again: the latest round that tells labels no worse, and how many it was."""
+    averages, told = search.averages, slice(0, len(heard.targets))
+    best: _Round | None = None
+    most: NDArray[np.floating] | None = None
+    calls: list[NDArray[np.intp]] = []
+    for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
+        if number == MOVED and placed is not None:
+            search.move(placed)
+        averages.frequency.copy_(shares.mean(0))
+        references, lies = averages.references.clone(), averages.lies.clone()
+        likely = search.step(shares, turns).cpu().numpy()
+        if number < HEARD:
+            continue
+        head, share = _weigh(heard.aside, likely[told], heard.targets)
+        called = head * heard.logits + min(share, HEEDED) * likely
+        shares = heard.chances(called).to(shares.device)
+        if turns < STAGES[-1][0]:
+            continue
+        called = head * heard.logits + share * likely
+        said = forgiving(head * heard.aside + share * likely[told], heard.targets)
+        if best is None or most is None or no_worse(said, most):
+            best = _Round(number, references, lies, called, said)
+        if most is None or said.mean() > most.mean():
+            most = said
+        calls.append(called.argmax(1))
+        settled = len(calls) > PATIENCE and (calls[-1] != calls[-1 - PATIENCE]).mean() < SETTLED
+        if settled or number >= best.number + PATIENCE:
+            break
+    assert best is not None
+    return best, number + 1
 
 
 def _weigh(

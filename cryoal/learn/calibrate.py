@@ -73,6 +73,11 @@ def forgiving(logits: NDArray[np.floating], truth: NDArray[np.integer]) -> NDArr
     return said
 
 
+def no_worse(said: NDArray[np.floating], than: NDArray[np.floating]) -> bool:
+    """Whether labels are not told worse by a standard error: (n,), (n,) log-probabilities."""
+    return bool(said.mean() >= than.mean() - SURE * standard_error(said - than))
+
+
 def standard_error(values: NDArray[np.floating]) -> float:
     """Standard error of a mean: (N,) -> float."""
     return float(values.std() / len(values) ** 0.5)

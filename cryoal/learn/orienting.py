@@ -80,7 +80,7 @@ class Search:
         seen, energy = self.averages.seen(shapes.flatten(1), BEGIN)
         return likelihoods(self.points.points, seen[:, :, self.at], energy)
 
-    def step(self, shares: Tensor, turns: int, flattened: float) -> Tensor:
+    def step(self, shares: Tensor, turns: int) -> Tensor:
         """Orient and place every particle by the averages so far, and average anew.
 
         Parameters
@@ -88,8 +88,6 @@ class Search:
         shares : (N, C)
         turns : int
             Orientations.
-        flattened : float
-            Power of the likelihoods: less than 1 before averages are to be trusted.
 
         Returns
         -------
@@ -107,7 +105,7 @@ class Search:
         likely = points.together(by_place)
         there = (torch.exp(by_place - likely[points.particle]) * shares[points.particle]).sum(1)
         for number, view in enumerate(views):
-            self._average(number, shares, there, view, turns, flattened)
+            self._average(number, shares, there, view, turns)
         if averages.moves:
             chances = torch.zeros_like(averages.lies).index_add(0, points.place, there)
             averages.lies.copy_(even_on_rings(chances / points.n + SOME))
@@ -123,7 +121,6 @@ class Search:
         there: Tensor,
         views: tuple[Tensor, Tensor],
         turns: int,
-        flattened: float,
     ) -> None:
         """Average anew what the particles of all other parts show."""
         averages, points, at = self.averages, self.points, self.at
@@ -133,7 +130,7 @@ class Search:
             share = shares[points.particle, kind]
             rows = (other & (share > NEGLIGIBLE)).nonzero()[:, 0]
             chance = averages.lies[points.place[rows]].log()
-            total = _oriented(points.only(rows), share[rows], chance, seen, energy, flattened)
+            total = _oriented(points.only(rows), share[rows], chance, seen, energy)
             back[kind, :, at] = total @ averages.transfer[at][:, at]
         turned = turning(turns).to(back.device)
         sums = torch.einsum("gij,cgsi->csj", turned, back.view(*back.shape[:2], SHELLS, ORDERS))
@@ -159,7 +156,7 @@ class Search:
 
 
 def _oriented(
-    points: Placed, share: Tensor, chance: Tensor, seen: Tensor, energy: Tensor, flattened: float
+    points: Placed, share: Tensor, chance: Tensor, seen: Tensor, energy: Tensor
 ) -> Tensor:
     """Sum of a class's particles by the orientations in which its average explains them.
 
@@ -171,13 +168,12 @@ def _oriented(
     chance : (M,)
         Logarithm of how likely a particle lies at the place.
     seen, energy : (G, n), (G,)
-    flattened : float
 
     Returns
     -------
     (G, n)
     """
-    logs = (points.points @ seen.T - energy + chance[:, None]) * flattened  # (M, G)
+    logs = points.points @ seen.T - energy + chance[:, None]  # (M, G)
     whole = points.together(torch.logsumexp(logs, dim=1, keepdim=True))
     weight = torch.exp(logs - whole[points.particle]) * share[:, None]
     return weight.T @ points.points
