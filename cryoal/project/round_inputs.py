@@ -11,10 +11,7 @@ import tomli_w
 from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.io.tsv import read_tsv, write_tsv
-from cryoal.project.adopting import next_number
 from cryoal.project.layout import RoundLayout
-from cryoal.project.lesson_plan import starts_pretrained
-from cryoal.project.sight import boxes_digest
 from cryoal.project.weak import stand_in
 
 if TYPE_CHECKING:
@@ -51,6 +48,9 @@ def training_facts(
     project: "Project", labels: dict[str, str], weak: dict[str, str]
 ) -> dict[str, Any]:
     """What, beside the labels, the result of a training depends on."""
+    from cryoal.project.lesson_plan import starts_pretrained  # these two know torch,
+    from cryoal.project.sight import boxes_digest  # which status does not wait for
+
     settings = project.settings.train
     facts = settings.model_dump(exclude={"device"}, exclude_none=True)
     geometry = project.subtomograms.geometry
@@ -68,6 +68,8 @@ def round_of(
     project: "Project", labels: dict[str, str], facts: dict[str, Any], from_scratch: bool
 ) -> RoundLayout:
     """The round of these labels and facts: the newest one if it is, else a new one."""
+    from cryoal.project.adopting import next_number  # knows torch
+
     for newest in reversed(project.layout.existing_rounds()):
         learnt = learnt_labels(newest)
         if learnt is not None and newest.settings.exists():
