@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 SAME_SCALE = 0.02
 
 
-def next_number(project: "Project") -> int:
-    """Number of the round that is yet to be."""
-    return max((r.number for r in project.layout.existing_rounds()), default=0) + 1
-
-
 def newest_trained(project: "Project") -> RoundLayout:
     """The newest round that has networks, whoever trained them."""
     if not project.rounds:
@@ -40,7 +35,7 @@ def adopted(project: "Project", model: Path) -> RoundLayout:
     else:
         source = newest_trained(Project(model))
     fitting_pair(source, project.subtomograms)
-    here = project.layout.round(next_number(project))
+    here = project.layout.next_round
     for theirs, ours in ((source.student, here.student), (source.teacher, here.teacher)):
         with replacing(ours, "wb") as file:
             file.write(theirs.read_bytes())

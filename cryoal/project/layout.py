@@ -166,6 +166,11 @@ class Layout:
         folders = (f for f in self.rounds.iterdir() if f.is_dir() and f.name.isdigit())
         return [RoundLayout(folder) for folder in sorted(folders, key=lambda f: int(f.name))]
 
+    @property
+    def next_round(self) -> RoundLayout:
+        """The round that is yet to be."""
+        return self.round(max((r.number for r in self.existing_rounds()), default=0) + 1)
+
 
 def safe_name(name: str) -> str:
     """Turn an id or a tomogram's name into a file name that every file system takes.

@@ -48,8 +48,9 @@ def training_facts(
     project: "Project", labels: dict[str, str], weak: dict[str, str]
 ) -> dict[str, Any]:
     """What, beside the labels, the result of a training depends on."""
-    from cryoal.project.lesson_plan import starts_pretrained  # these two know torch,
-    from cryoal.project.sight import boxes_digest  # which status does not wait for
+    # Both load torch, and `status`, which asks this module what a round has learnt, need not wait.
+    from cryoal.project.lesson_plan import starts_pretrained
+    from cryoal.project.sight import boxes_digest
 
     settings = project.settings.train
     facts = settings.model_dump(exclude={"device"}, exclude_none=True)
@@ -68,8 +69,6 @@ def round_of(
     project: "Project", labels: dict[str, str], facts: dict[str, Any], from_scratch: bool
 ) -> RoundLayout:
     """The round of these labels and facts: the newest one if it is, else a new one."""
-    from cryoal.project.adopting import next_number  # knows torch
-
     for newest in reversed(project.layout.existing_rounds()):
         learnt = learnt_labels(newest)
         if learnt is not None and newest.settings.exists():
@@ -78,7 +77,7 @@ def round_of(
             if learnt == labels and then == facts and (scratch or not from_scratch):
                 return newest
             break
-    return project.layout.round(next_number(project))
+    return project.layout.next_round
 
 
 def write_inputs(
