@@ -60,7 +60,7 @@ def typiclust(pool: Pool, n: int, rng: np.random.Generator) -> Pick:
     covered = np.bincount(clusters[len(at) :], minlength=clusters.max(initial=0) + 1)
     size = np.bincount(clusters, minlength=len(covered))
     own = clusters[: len(at)]
-    place = _place_within(own, typical)
+    place = place_within(own, typical)
     # Uncovered clusters first, the larger the earlier; then every cluster's next best.
     order = np.lexsort((-typical, -size[own], covered[own] + place))
     return _in_order(pool, order, n)
@@ -199,11 +199,11 @@ def _spread(
             turns[trait[first]] += 1
         order.append(first)
     rest = np.setdiff1d(np.arange(len(clusters)), order)
-    again = rest[np.argsort(_place_within(clusters[rest], typical[rest]), kind="stable")]
+    again = rest[np.argsort(place_within(clusters[rest], typical[rest]), kind="stable")]
     return np.concatenate([np.array(order, dtype=np.intp), again])
 
 
-def _place_within(clusters: NDArray[np.intp], values: Points) -> NDArray[np.intp]:
+def place_within(clusters: NDArray[np.intp], values: Points) -> NDArray[np.intp]:
     """Place of every point in its cluster, 0 for the largest value: (N,)."""
     order = np.lexsort((-values, clusters))
     ordered = clusters[order]

@@ -20,12 +20,19 @@ def shared_margin(pool: Pool, n: int, rng: np.random.Generator) -> Pick:
     whole queue on the border between the two most common ones. What the cap leaves open the
     smallest margins fill, whatever their class.
     """
+    order, scores = share_margins(pool, n, rng)
+    return Pick(take_in_order(pool, order, n), scores)
+
+
+def share_margins(
+    pool: Pool, n: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """All candidates, the first n shared out over the predicted classes; and every row's score."""
     p = pool.predictions.teacher[pool.candidates]
     order, scores = ranked(pool, -lead(p), rng)
     guess = np.full(len(pool.labels), -1)
     guess[pool.candidates] = p.argmax(1)
-    most = math.ceil(CAP * n / p.shape[1])
-    return Pick(take_in_order(pool, _capped(order, guess[order], most), n), scores)
+    return _capped(order, guess[order], math.ceil(CAP * n / p.shape[1])), scores
 
 
 def _capped(order: NDArray[np.intp], group: NDArray[np.intp], most: int) -> NDArray[np.intp]:

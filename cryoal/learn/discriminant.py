@@ -185,9 +185,7 @@ def discriminant(
     and Wolf (J. Multivariate Analysis 88, 2004) find best, so that fewer points than dimensions
     are enough. A class without points stands in the middle of all.
     """
-    shares = np.eye(n_classes)[targets]
-    means = _means(points, shares)
-    return _heads(means, shrunk_covariance(points - means[targets]))
+    return _heads(points, np.eye(n_classes)[targets])
 
 
 def shrunk_covariance(
@@ -245,8 +243,7 @@ def _maximise(
     first = np.concatenate([labelled, unlabelled[hinted > 0]])
     shares = np.eye(n_classes)[np.r_[targets, hints[hinted > 0].argmax(1)]]
     shares[len(labelled) :] *= UNLABELLED * hinted[hinted > 0, None]
-    means = _means(first, shares)
-    weight, bias = _heads(means, shrunk_covariance(first - means[shares.argmax(1)], shares.max(1)))
+    weight, bias = _heads(first, shares)
     if not len(unlabelled) or temperature is None:
         return weight, bias
     absent = ~np.isin(np.arange(n_classes), targets)
@@ -256,9 +253,7 @@ def _maximise(
         logits = (unlabelled @ weight.T + bias) / temperature + hints
         logits[:, absent] = -np.inf
         shares[len(labelled) :] = UNLABELLED * softmax(logits, axis=1)
-        means = _means(points, shares)
-        nearest = shares.argmax(1)
-        weight, bias = _heads(means, shrunk_covariance(points - means[nearest], shares.max(1)))
+        weight, bias = _heads(points, shares)
         temperature = 1.0
     return weight, bias
 
@@ -279,10 +274,23 @@ def _means(points: Points, shares: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _heads(
-    means: NDArray[np.float64], covariance: NDArray[np.float64]
+    points: Points, shares: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and biases of points (N, D) of which classes have shares (N, C).
+
+    The mean of few points lies farther from all others than the true one, by its own variance in
+    every dimension: without taking that off, a class is called the less, the fewer labels it has.
+    """
+    means, much = _means(points, shares), shares.max(1).astype(np.float32)
+    centred = (points - means[shares.argmax(1)]).astype(np.float32)
+    covariance = shrunk_covariance(centred, much)
     weight = np.asarray(np.linalg.solve(covariance, means.T).T, dtype=np.float64)
-    return weight, -0.5 * np.einsum("cd,cd->c", weight, means)
+    count = shares.sum(0)
+    error = (shares**2).sum(0) / np.maximum(count, 1e-12) ** 2  # of a mean, against a point's
+    free = max(1.0, float(count.sum() - (error * count).sum()))
+    within = ((centred * much[:, None]).T @ centred).astype(np.float64) / free
+    dimensions = np.trace(np.linalg.solve(covariance, within))
+    return weight, -0.5 * (np.einsum("cd,cd->c", weight, means) - dimensions * error)
 
 
 def _temperature(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> float:

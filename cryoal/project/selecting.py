@@ -16,7 +16,7 @@ from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star, simple, write_star
 
 #: What ``default`` stands for: what measured best (docs/measured/main-job.md).
-DEFAULT_ACQUISITION = "shared_margin"
+DEFAULT_ACQUISITION = "explore"
 
 #: Chosen without any label, in round 0.
 COLD_START = "cold_start"

@@ -44,6 +44,33 @@ def test_typiclust_goes_where_no_label_is():
     assert np.isin(island[rows], [2, 3]).sum() >= 2
 
 
+@pytest.mark.parametrize("name", ["explore", "shared_margin"])
+def test_only_who_explores_finds_a_class_that_is_surely_taken_for_another(name):
+    pool, island = islands([100, 100, 40])
+    teacher = np.eye(2, dtype=np.float32)[np.where(island == 0, 0, 1)] * 0.98 + 0.01
+    doubtful = np.flatnonzero(island < 2)[::7]
+    teacher[doubtful] = 0.5
+    labels = np.full(240, -1)
+    labels[[0, 1, 100, 101]] = [0, 0, 1, 1]
+    known = replace(pool.predictions, classes=("a", "b"), probabilities={"teacher": teacher})
+    pool = replace(pool, predictions=known, labels=labels, candidates=np.flatnonzero(labels < 0))
+    rows = acquisitions.get(name)(pool, 10, np.random.default_rng(0)).rows
+    assert len(set(rows.tolist())) == 10
+    assert np.isin(rows, doubtful).sum() >= 4
+    assert (2 in island[rows]) == (name == "explore")
+
+
+def test_exploring_needs_no_embedding():
+    pool, island = islands([20, 20])
+    teacher = np.eye(2, dtype=np.float32)[island]
+    pool = replace(
+        pool,
+        predictions=Predictions(pool.predictions.ids, ("a", "b"), {"teacher": teacher}),
+    )
+    rows = acquisitions.get("explore")(pool, 40, np.random.default_rng(0)).rows
+    assert sorted(rows.tolist()) == list(range(40))
+
+
 def test_coreset_flees_what_is_labelled():
     pool, island = islands([50, 50, 50])
     labels = np.where(island < 2, 0, -1)

@@ -65,7 +65,7 @@ def test_a_model_taken_over_says_what_to_ask_before_there_is_a_label(
     assert cryoal("predict", new, "--model", learned).code == 0
     opened = Project.open(new)
     queue = opened.select(20)
-    assert queue.acquisition == "shared_margin"
+    assert queue.acquisition == "explore"
     predictions = Project.open(learned).predictions
     assert predictions is not None
     assert set(queue.table["cryoalPrediction"]) <= set(predictions.classes)
