@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from cryoal.acquire.base import Pick, Pool, acquisition, take_in_order
@@ -116,9 +117,8 @@ def cluster(points: Points, k: int, rng: np.random.Generator) -> NDArray[np.intp
     centres = sample[plus_plus(sample, k, rng)]
     for _ in range(LLOYD_STEPS):
         near = _nearest(sample, centres)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, near, sample)
-        count = np.bincount(near, minlength=k)[:, None]
+        member = csr_array((np.ones(len(near)), (near, np.arange(len(near)))), (k, len(near)))
+        sums, count = member @ sample, np.bincount(near, minlength=k)[:, None]
         # An empty cluster keeps its centre.
         centres = np.where(count > 0, sums / np.maximum(count, 1), centres)
     return _nearest(points, centres)
