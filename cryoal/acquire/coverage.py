@@ -57,13 +57,7 @@ def typiclust(pool: Pool, n: int, rng: np.random.Generator) -> Pick:
     embedding = _all_embedding(pool)
     points = standardised(embedding[np.r_[at, labelled]])
     clusters = cluster(points, min(500, n + len(labelled)), rng)
-    typical = typicality(points, clusters)[: len(at)]
-    covered = np.bincount(clusters[len(at) :], minlength=clusters.max(initial=0) + 1)
-    size = np.bincount(clusters, minlength=len(covered))
-    own = clusters[: len(at)]
-    place = place_within(own, typical)
-    # Uncovered clusters first, the larger the earlier; then every cluster's next best.
-    order = np.lexsort((-typical, -size[own], covered[own] + place))
+    order = least_covered(points, clusters, len(at))
     return _in_order(pool, order, n)
 
 
@@ -164,6 +158,21 @@ def typicality(points: Points, clusters: NDArray[np.intp]) -> Points:
     return typical
 
 
+def least_covered(points: Points, clusters: NDArray[np.intp], m: int) -> NDArray[np.intp]:
+    """Order of the first m points, the others being labelled: (m,).
+
+    Clusters with fewest labels come first, the larger the earlier, and of each its most typical
+    point; then that one counts as a label, too.
+    """
+    typical, own = typicality(points, clusters)[:m], clusters[:m]
+    size = np.bincount(clusters)
+    covered = np.bincount(clusters[m:], minlength=len(size))
+    order: NDArray[np.intp] = np.lexsort(
+        (-typical, -size[own], covered[own] + _place_within(own, typical))
+    )
+    return order
+
+
 def from_centre(points: Points, clusters: NDArray[np.intp]) -> Points:
     """Distance of every point to its cluster's mean: (N,)."""
     distance = np.zeros(len(points))
@@ -199,11 +208,11 @@ def _spread(
             turns[trait[first]] += 1
         order.append(first)
     rest = np.setdiff1d(np.arange(len(clusters)), order)
-    again = rest[np.argsort(place_within(clusters[rest], typical[rest]), kind="stable")]
+    again = rest[np.argsort(_place_within(clusters[rest], typical[rest]), kind="stable")]
     return np.concatenate([np.array(order, dtype=np.intp), again])
 
 
-def place_within(clusters: NDArray[np.intp], values: Points) -> NDArray[np.intp]:
+def _place_within(clusters: NDArray[np.intp], values: Points) -> NDArray[np.intp]:
     """Place of every point in its cluster, 0 for the largest value: (N,)."""
     order = np.lexsort((-values, clusters))
     ordered = clusters[order]

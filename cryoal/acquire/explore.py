@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.acquire.base import Pick, Pool, acquisition, take_in_order
-from cryoal.acquire.coverage import cluster, place_within, standardised, typicality
+from cryoal.acquire.coverage import cluster, least_covered, standardised
 from cryoal.acquire.shared import share_margins
 from cryoal.acquire.strata import round_robin
 
@@ -49,11 +49,6 @@ def _uncovered(pool: Pool, n: int, rng: np.random.Generator) -> NDArray[np.intp]
         k = max(2, math.ceil(n / len(classes)) + int((members >= len(at)).sum()))
         clusters[members] = used + cluster(points[members], k, rng)
         used += k
-    typical, own = typicality(points, clusters)[: len(at)], clusters[: len(at)]
-    labels = np.bincount(clusters[len(at) :], minlength=used)
-    size = np.bincount(clusters, minlength=used)
-    # Each point that is asked for is one label more for its cluster.
-    turn = labels[own] + place_within(own, typical)
     rank = np.empty(len(at))
-    rank[np.lexsort((-typical, -size[own], turn))] = np.arange(len(at))
+    rank[least_covered(points, clusters, len(at))] = np.arange(len(at))
     return at[round_robin(called[: len(at)], -rank, rng)]

@@ -15,7 +15,7 @@ from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star, simple, write_star
 
-#: What ``default`` stands for: what measured best (docs/measured/main-job.md).
+#: What ``default`` stands for: what measured best (docs/decisions.md).
 DEFAULT_ACQUISITION = "explore"
 
 #: Chosen without any label, in round 0.
