@@ -12,7 +12,9 @@ class, after those with two, and by the default training to its end.
 """
 
 import argparse
+import itertools
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,6 @@ from scipy.special import softmax
 from cryoal import Project
 from cryoal.core.labels import JUNK
 from cryoal.core.predictions import Predictions
-from cryoal.io import read_tsv
 from cryoal.learn import averaging
 from cryoal.learn.discriminant import settle
 from cryoal.learn.metrics import accuracy, macro_f1
@@ -36,9 +37,10 @@ from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.invariants import SIZE
 from cryoal.models.pretrained import first_shapes, start_from_weights
 from cryoal.models.shape import Shape
+from cryoal.project.oracle import Truth
 from cryoal.project.selecting import COLD_START, find, make_pool
 from cryoal.project.settling import unlearned_embedding
-from cryoal.project.sight import look
+from cryoal.project.sight import Sight, look
 from cryoal.project.training import predict_pair, train_pair
 
 #: Rounds with an average a class, and with two.
@@ -95,14 +97,99 @@ def called(
     return first * (head - member @ mean) + min(second, MOST) * said, names
 
 
-def score(what: str, right: NDArray[np.intp], guess: NDArray[np.intp], n_classes: int) -> None:
-    """One line; classes that no label names are one more."""
-    f1 = macro_f1(right, guess, n_classes + 1)
-    print(f"{what}\t{accuracy(right, guess):.3f}\t{f1:.3f}", flush=True)
+@dataclass(frozen=True)
+class Particles:
+    """A pool, its labelled particles first, and a head settled on it.
+
+    Attributes
+    ----------
+    rows : (N,) int, of the store
+    points : (N, D)
+        The embedding, weighed.
+    logits, aside, targets
+        As ``average`` takes them.
+    classes : of the labels
+    right : (N - n,) int
+        Of the others; one more than there are classes for a class that no label names.
+    """
+
+    rows: NDArray[np.intp]
+    points: Array
+    logits: Array
+    aside: Array
+    targets: NDArray[np.intp]
+    classes: list[str]
+    right: NDArray[np.intp]
+
+    @property
+    def junk(self) -> int | None:
+        """The class that has no shape."""
+        return self.classes.index(JUNK) if JUNK in self.classes else None
+
+    def score(self, what: str, guess: NDArray[np.intp]) -> None:
+        """Print a line."""
+        f1 = macro_f1(self.right, guess, len(self.classes) + 1)
+        print(f"{what}\t{accuracy(self.right, guess):.3f}\t{f1:.3f}", flush=True)
+
+
+def begin(
+    project: Project, sight: Sight, network: Shape, truth: NDArray[np.str_], n: int, draw: int
+) -> Particles:
+    """Ask for n labels as a cold start does, and settle a head."""
+    store, rng = project.subtomograms, np.random.default_rng([draw, 77])
+    embedded = unlearned_embedding(sight, project.settings.train)
+    blank = Predictions(store.ids, (), {}, embedded)
+    listed = project.particles[project.particles.rows(store.ids)]
+    pool = make_pool(listed, blank, {}, set(), project.diameter, None, rng)
+    told = np.sort(find(COLD_START)[1](pool, n, rng).rows)
+    classes, targets = np.unique(truth[told], return_inverse=True)
+    rows = np.r_[told, np.setdiff1d(np.arange(len(truth)), told)]
+    points = predict(network, sight.described)[1][rows]
+    emphasis = network.emphases()["pretrained"].numpy()
+    head = settle(points, np.arange(n), targets, len(classes), emphasis)
+    logits = points @ head.weight.T + head.bias
+    right = np.array([[*classes, name].index(name) for name in truth[rows[n:]]])
+    weighed = points * emphasis / (points.std(0) + 1e-6)
+    return Particles(rows, weighed, logits, head.aside, targets, list(classes), right)
+
+
+def search_on(particles: Particles, sight: Sight, what: str) -> None:
+    """Average alone, split, let labels name the parts; score before and after."""
+    logits, aside, targets = particles.logits, particles.aside, particles.targets
+    n = len(targets)
+    placed = sight.placed(particles.rows)[:, SIZE:]
+    heard = averaging._Heard(logits, targets, aside)
+    shares = heard.chances(logits)
+    centre = torch.from_numpy(np.ascontiguousarray(placed[:, :COEFFICIENTS]))
+    search = Search(centre, shares, torch.from_numpy(sight.wedge), first_shapes())
+    if particles.junk is not None:
+        search.averages.shapeless[particles.junk] = True
+    for number in range(ALONE + SPLIT):
+        if number == averaging.MOVED:
+            search.move(torch.from_numpy(placed))
+        if number == ALONE:
+            parts = split(search, shares.numpy(), particles.points, particles.junk)
+            shares = torch.from_numpy(parts).float()
+        search.averages.frequency.copy_(shares.mean(0))
+        likely = search.step(shares, 200 if number < ALONE + 4 else 400).numpy()
+        if number < averaging.HEARD:
+            continue
+        if number < ALONE:
+            first, second = averaging._weigh(aside, likely[:n], targets)
+            answer: Array = first * logits + min(second, averaging.HEEDED) * likely
+            shares = heard.chances(answer)
+        else:
+            log_share = np.log(np.maximum(shares.numpy().mean(0), 1e-9))
+            member = softmax(likely.astype(np.float64) + log_share, axis=1)
+            answer, names = called(member, logits, aside, targets)
+            by_class = heard.chances(answer).numpy() / np.maximum(member @ names, 1e-12)
+            shares = torch.from_numpy((member * (by_class @ names.T)).astype(np.float32))
+        if number in (ALONE - 1, ALONE + SPLIT - 1):
+            particles.score(f"{what}\t{number + 1} rounds", answer[n:].argmax(1))
 
 
 def main() -> None:
-    """Cold start, settle a head, average alone, split, score."""
+    """Begin, search, train as usual; print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("project", type=Path)
     parser.add_argument("--truth", type=Path, required=True)
@@ -112,69 +199,20 @@ def main() -> None:
     logging.disable(logging.INFO)
     project = Project.open(options.project)
     store, settings = project.subtomograms, project.settings.train
-    table = read_tsv(options.truth, required=("id", "label"))
-    known = dict(zip(table["id"], table["label"], strict=True))
-    truth = np.array([known[str(name)] for name in store.ids])
+    truth = np.array(list(Truth.read(options.truth).ask(list(store.ids)).values()))
     sight = look(store, settings.device)
     network = build("shape", 2, store.geometry.network_box)
     assert isinstance(network, Shape)
     network.standard.settle(torch.from_numpy(sight.invariants))
     start_from_weights(network, None)
-    everyone = predict(network, sight.described)[1]
     print("labels\tdraw\taverages\taccuracy\tmacro-F1")
-    for n in options.labels:
-        for draw in options.draws:
-            rng = np.random.default_rng([draw, 77])
-            blank = Predictions(store.ids, (), {}, unlearned_embedding(sight, settings))
-            particles = project.particles[project.particles.rows(store.ids)]
-            pool = make_pool(particles, blank, {}, set(), project.diameter, None, rng)
-            rows = np.sort(find(COLD_START)[1](pool, n, rng).rows)
-            classes, targets = np.unique(truth[rows], return_inverse=True)
-            order = np.r_[rows, np.setdiff1d(np.arange(len(truth)), rows)]
-            points = everyone[order]
-            emphasis = network.emphases()["pretrained"].numpy()
-            head = settle(points, np.arange(n), targets, len(classes), emphasis)
-            logits = points @ head.weight.T + head.bias
-            weighted = points * emphasis / (points.std(0) + 1e-6)
-            right = np.array([[*classes, name].index(name) for name in truth[order]])[n:]
-            junk = list(classes).index(JUNK) if JUNK in classes else None
-
-            placed = sight.placed(order)[:, SIZE:]
-            heard = averaging._Heard(logits, targets, head.aside)
-            shares = heard.chances(logits)
-            centre = torch.from_numpy(np.ascontiguousarray(placed[:, :COEFFICIENTS]))
-            search = Search(centre, shares, torch.from_numpy(sight.wedge), first_shapes())
-            if junk is not None:
-                search.averages.shapeless[junk] = True
-            answer = logits
-            for number in range(ALONE + SPLIT):
-                if number == averaging.MOVED:
-                    search.move(torch.from_numpy(placed))
-                if number == ALONE:
-                    share = torch.from_numpy(split(search, shares.numpy(), weighted, junk))
-                    shares = share.float()
-                search.averages.frequency.copy_(shares.mean(0))
-                likely = search.step(shares, 200 if number < ALONE + 4 else 400).numpy()
-                if number < averaging.HEARD:
-                    continue
-                if number < ALONE:
-                    first, second = averaging._weigh(head.aside, likely[:n], targets)
-                    answer = first * logits + min(second, averaging.HEEDED) * likely
-                    shares = heard.chances(answer)
-                else:
-                    log_share = np.log(np.maximum(shares.numpy().mean(0), 1e-9))
-                    member = softmax(likely.astype(np.float64) + log_share, axis=1)
-                    answer, names = called(member, logits, head.aside, targets)
-                    by_class = heard.chances(answer).numpy()
-                    within = np.maximum(member @ names, 1e-12)
-                    found = member * ((by_class / within) @ names.T)
-                    shares = torch.from_numpy(found.astype(np.float32))
-                if number in (ALONE - 1, ALONE + SPLIT - 1):
-                    guess = answer[n:].argmax(1)
-                    score(f"{n}\t{draw}\t{number + 1} rounds", right, guess, len(classes))
-            pair = train_pair(sight, rows, truth[rows].tolist(), settings)
-            guess = predict_pair(pair, sight, settings).teacher[order[n:]].argmax(1)
-            score(f"{n}\t{draw}\tdefault", right, guess, len(classes))
+    for n, draw in itertools.product(options.labels, options.draws):
+        particles = begin(project, sight, network, truth, n, draw)
+        search_on(particles, sight, f"{n}\t{draw}")
+        told = particles.rows[:n]
+        pair = train_pair(sight, told, truth[told].tolist(), settings)
+        taught = predict_pair(pair, sight, settings).teacher
+        particles.score(f"{n}\t{draw}\tdefault", taught[particles.rows[n:]].argmax(1))
 
 
 if __name__ == "__main__":
