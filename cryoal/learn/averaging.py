@@ -33,6 +33,9 @@ FINE = 2
 HEARD, HEEDED = 4, 0.5
 #: After so many rounds averages have shape enough to say where a particle lies.
 MOVED = 6
+#: Every so many rounds all particles are held against all averages, meanwhile those without a label
+#: against those alone of which they may be.
+ALL = 4
 #: Averages are made of so many particles at most.
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
@@ -197,12 +200,13 @@ def _seek(
     best: _Round | None = None
     most: NDArray[np.floating] | None = None
     calls: list[NDArray[np.intp]] = []
+    labelled = torch.arange(len(shares), device=shares.device) < told.stop
     for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
         if number == MOVED and placed is not None:
             search.move(placed)
         averages.frequency.copy_(shares.mean(0))
         references, lies = averages.references.clone(), averages.lies.clone()
-        likely = search.step(shares, turns).cpu().numpy()
+        likely = search.step(shares, turns, labelled if number % ALL else None).cpu().numpy()
         if number < HEARD:
             continue
         head, share = _weigh(heard.aside, likely[told], heard.targets)

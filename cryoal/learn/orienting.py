@@ -1,5 +1,7 @@
 """One round of averaging: orient every particle by the averages so far, and average anew."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,8 @@ BEGIN = 200
 #: Particles whose chance to be of a class is less have no part in its average, and places where a
 #: particle lies with less than the second are not looked at again.
 NEGLIGIBLE, NOT_THERE = 0.01, 0.02
+#: How much a class counts, whatever the particle is, in saying where it lies: junk lies somewhere.
+SLIGHT = 1e-4
 #: Places that are looked at again, of a particle on the mean, at most: faint ones may lie anywhere.
 ENOUGH_PLACES = 8
 #: Least variance that is expected of an average's coefficients.
@@ -51,8 +55,11 @@ class Search:
         held = shells.square().sum((0, 2)) > 0
         self.live = torch.from_numpy(RESOLVED).to(points.device) & held[:, None]
         self.at = self.live.flatten().nonzero()[:, 0]
+        self.wedge = self.averages.transfer[self.at][:, self.at]
         self.points = self._placed(shells[:, None])
-        self.energies = energies(self.averages.transfer[self.at][:, self.at], self.at)
+        #: What the averages said of each class when last asked; (N, C).
+        self.likely: Tensor | None = None
+        self.energies = energies(self.wedge, self.at)
         shapes = self.averages.white(shapes) * self.live
         self.usual = torch.stack(
             [shapes[:, :, orders].square().mean((0, 2)).clamp(min=LEAST) for orders in of_degree()]
@@ -60,34 +67,47 @@ class Search:
         #: Variance of coefficients by part, class, degree and shell.
         self.expected = self.usual.repeat(PARTS, shares.shape[1], 1, 1)
         likely = torch.cat([self._of_shapes(some) for some in torch.split(shapes, 16)], dim=1)
-        for part, references in enumerate(self.averages.references):
-            rest = self.part != part
-            by_class = shares[rest].T @ likely[rest] / shares[rest].sum(0)[:, None].clamp(min=1e-6)
-            references.copy_(shapes[by_class.argmax(1)].flatten(1))
+        by_class = shares.T @ likely / shares.sum(0)[:, None].clamp(min=1e-6)
+        # All parts begin alike: what is oriented by one is averaged in another.
+        self.averages.references.copy_(shapes[by_class.argmax(1)].flatten(1).expand(PARTS, -1, -1))
 
     def move(self, placed: Tensor) -> None:
         """From now on particles may lie beside their centre: (N, P * COEFFICIENTS)."""
         self.points = self._placed(placed.view(len(placed), -1, SHELLS, ORDERS))
         self.averages.lies.copy_(spread(ERR))
+        self.likely = None
 
     def _placed(self, shells: Tensor) -> Placed:
-        """Whitened, without what no shell holds: (N, P, SHELLS, ORDERS)."""
+        """Whitened and through the wedge, without what no shell holds: (N, P, SHELLS, ORDERS).
+
+        Through the wedge, because then averages need not be: x . (W D f) = (x W) . (D f).
+        """
         places = torch.arange(shells.shape[1])
         white = [self.averages.white(shells[:, place]).flatten(1)[:, self.at] for place in places]
-        return Placed.of(torch.stack(white, dim=1), places)
+        return Placed.of(torch.stack([some @ self.wedge for some in white], dim=1), places)
 
     def _of_shapes(self, shapes: Tensor) -> Tensor:
-        seen, energy = self.averages.seen(shapes.flatten(1), BEGIN)
-        return likelihoods(self.points.points, seen[:, :, self.at], energy)
+        return likelihoods(self.points.points, *self._views(shapes.flatten(1), BEGIN))
 
-    def step(self, shares: Tensor, turns: int) -> Tensor:
+    def _views(self, references: Tensor, turns: int) -> tuple[Tensor, Tensor]:
+        """In all orientations, and half the energy that the wedge leaves: (C, G, n), (C, G)."""
+        turned = self.averages.turned(references, turns)[:, :, self.at]
+        return turned, 0.5 * (turned @ self.wedge.T).square().sum(2)
+
+    def step(self, shares: Tensor, turns: int, also: Tensor | None = None) -> Tensor:
         """Orient and place every particle by the averages so far, and average anew.
+
+        A particle is oriented by the averages that it had no part in, and so put into the others:
+        noise that an average found in it does not find itself again.
 
         Parameters
         ----------
         shares : (N, C)
         turns : int
             Orientations.
+        also : (N,) bool, optional
+            Of these particles all classes are held against them, of others those alone of which
+            they may be, and what was found of the rest before stands. All of all, if left out.
 
         Returns
         -------
@@ -95,48 +115,52 @@ class Search:
             What the averages so far say of every class, see ``Averages.compared``.
         """
         averages, points = self.averages, self.points
-        views = [averages.seen(references, turns) for references in averages.references]
-        views = [(seen[:, :, self.at], energy) for seen, energy in views]
+        asked = shares > NEGLIGIBLE
+        if also is None or self.likely is None:
+            self.likely = torch.zeros_like(shares)
+            asked = torch.ones_like(asked)
+        else:
+            asked = asked | also[:, None]
+        asked = asked & ~averages.shapeless
+        there = torch.zeros_like(points.points[:, 0])
+        sums = there.new_zeros(PARTS, shares.shape[1], turns, len(self.at))
+        chance = averages.lies.clamp(min=1e-30).log()[points.place]
         part = self.part[points.particle]
-        by_place = points.points.new_zeros(len(points.points), shares.shape[1])
-        for number, view in enumerate(views):
-            own = (part == number).nonzero()[:, 0]
-            by_place[own] = averages.likelihoods(points.only(own), *view)
-        likely = points.together(by_place)
-        there = (torch.exp(by_place - likely[points.particle]) * shares[points.particle]).sum(1)
-        for number, view in enumerate(views):
-            self._average(number, shares, there, view, turns)
+        for number, references in enumerate(averages.references):
+            for kind, view in enumerate(zip(*self._views(references, turns), strict=True)):
+                rows = ((part == number) & asked[points.particle, kind]).nonzero()[:, 0]
+                own, share = points.only(rows), shares[:, kind]
+                likely, where, total = _orient(own, share, chance[rows], *view)
+                self.likely[own.particle, kind] = likely[own.particle]
+                there[rows] += (share + SLIGHT)[own.particle] * where
+                sums[number, kind] = total
+        for number in range(PARTS):
+            self._average(number, shares, sums[torch.arange(PARTS) != number].sum(0))
         if averages.moves:
-            chances = torch.zeros_like(averages.lies).index_add(0, points.place, there)
-            averages.lies.copy_(even_on_rings(chances / points.n + SOME))
-            enough = min(ENOUGH_PLACES * points.n, len(there))
-            least = there.topk(enough).values[-1].clamp(min=NOT_THERE)
-            self.points = points.only((there >= least).nonzero()[:, 0])
-        return averages.compared(likely)
+            self._look_closer(there)
+        return averages.compared(self.likely)
 
-    def _average(
-        self,
-        number: int,
-        shares: Tensor,
-        there: Tensor,
-        views: tuple[Tensor, Tensor],
-        turns: int,
-    ) -> None:
-        """Average anew what the particles of all other parts show."""
-        averages, points, at = self.averages, self.points, self.at
-        other = (self.part != number)[points.particle] & (there > NOT_THERE)
-        back = torch.zeros(shares.shape[1], turns, COEFFICIENTS, device=shares.device)
-        for kind, (seen, energy) in enumerate(zip(*views, strict=True)):
-            share = shares[points.particle, kind]
-            rows = (other & (share > NEGLIGIBLE)).nonzero()[:, 0]
-            chance = averages.lies[points.place[rows]].log()
-            total = _oriented(points.only(rows), share[rows], chance, seen, energy)
-            back[kind, :, at] = total @ averages.transfer[at][:, at]
-        turned = turning(turns).to(back.device)
+    def _look_closer(self, there: Tensor) -> None:
+        """How likely each place is, and which of them to look at again: (M,)."""
+        averages, points = self.averages, self.points
+        chances = torch.zeros_like(averages.lies).index_add(0, points.place, there)
+        averages.lies.copy_(even_on_rings(chances / chances.sum() + SOME))
+        of_all = there.new_zeros(points.n).index_add(0, points.particle, there)
+        there = there / of_all.clamp(min=SLIGHT / 2)[points.particle]
+        most = there.new_zeros(points.n).scatter_reduce(0, points.particle, there, "amax")
+        enough = min(ENOUGH_PLACES * points.n, len(there))
+        least = there.topk(enough).values[-1].clamp(min=NOT_THERE).minimum(most)
+        self.points = points.only((there >= least[points.particle]).nonzero()[:, 0])
+
+    def _average(self, number: int, shares: Tensor, sums: Tensor) -> None:
+        """Average anew what the particles of all other parts show in each orientation."""
+        back = sums.new_zeros(*sums.shape[:2], COEFFICIENTS)
+        back[:, :, self.at] = sums
+        turned = turning(sums.shape[1]).to(back)
         sums = torch.einsum("gij,cgsi->csj", turned, back.view(*back.shape[:2], SHELLS, ORDERS))
         counts = shares[self.part != number].sum(0)
         solved = self._solved(sums, counts, self.expected[number]) * self.live
-        averages.references[number].copy_(solved.flatten(1))
+        self.averages.references[number].copy_(solved.flatten(1))
 
     def _solved(self, sums: Tensor, counts: Tensor, expected: Tensor) -> Tensor:
         """Averages of greatest posterior: sums over particles against what they could hold.
@@ -155,25 +179,34 @@ class Search:
         return answer
 
 
-def _oriented(
-    points: Placed, share: Tensor, chance: Tensor, seen: Tensor, energy: Tensor
-) -> Tensor:
-    """Sum of a class's particles by the orientations in which its average explains them.
+def _orient(
+    points: Placed, share: Tensor, chance: Tensor, turned: Tensor, energy: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Hold particles against a class's average in all orientations.
 
     Parameters
     ----------
-    points : Placed, M rows
-    share : (M,)
-        Of the class in the particle.
+    points : Placed, M rows of n particles
+    share : (n,)
+        Of the class in each particle.
     chance : (M,)
         Logarithm of how likely a particle lies at the place.
-    seen, energy : (G, n), (G,)
+    turned, energy : (G, D), (G,)
 
     Returns
     -------
-    (G, n)
+    (n,)
+        Logarithm of the mean likelihood over orientations, summed over places.
+    (M,)
+        How likely each particle lies at the place, if it is of the class.
+    (G, D)
+        Sum of particles by the orientations in which the average explains them.
     """
-    logs = points.points @ seen.T - energy + chance[:, None]  # (M, G)
-    whole = points.together(torch.logsumexp(logs, dim=1, keepdim=True))
-    weight = torch.exp(logs - whole[points.particle]) * share[:, None]
-    return weight.T @ points.points
+    logs = torch.addmm(chance[:, None] - energy, points.points, turned.T)  # (M, G)
+    by_place = torch.logsumexp(logs, dim=1, keepdim=True)
+    whole = points.together(by_place)
+    rows = (share[points.particle] > NEGLIGIBLE).nonzero()[:, 0]
+    particle = points.particle[rows]
+    weight = torch.exp(logs[rows] - whole[particle]) * share[particle, None]
+    there = torch.exp(by_place - whole[points.particle])[:, 0]
+    return whole[:, 0] - math.log(len(turned)), there, weight.T @ points.points[rows]

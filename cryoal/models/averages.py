@@ -141,10 +141,13 @@ class Averages(nn.Module):
         -------
         (C, turns, COEFFICIENTS), (C, turns)
         """
-        shells = references.view(-1, SHELLS, ORDERS)
-        turned = torch.einsum("gij,csj->cgsi", turning(turns).to(shells), shells)
-        through = turned.flatten(2) @ self.transfer.T
+        through = self.turned(references, turns) @ self.transfer.T
         return through, 0.5 * through.square().sum(2)
+
+    def turned(self, references: Tensor, turns: int) -> Tensor:
+        """Averages in all orientations: (C, COEFFICIENTS) -> (C, turns, COEFFICIENTS)."""
+        shells = references.view(-1, SHELLS, ORDERS)
+        return torch.einsum("gij,csj->cgsi", turning(turns).to(shells), shells).flatten(2)
 
 
 def likelihoods(points: Tensor, seen: Tensor, energy: Tensor) -> Tensor:

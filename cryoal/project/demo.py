@@ -73,12 +73,12 @@ def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
         ``data/``, ``project/`` and ``benchmark/`` are made in it.
     """
     layout = prepare(folder, seed, say)
-    say("Asking the truth for labels, in rounds, once by disagreement and once at random ...")
+    say("Asking the truth for labels, in rounds, once by the default and once at random ...")
     plan = Plan(
         layout.root,
         folder / "data" / "truth.tsv",
         folder / "benchmark",
-        ("discrepancy", "random"),
+        ("default", "random"),
         start=20,
         step=20,
         rounds=3,
@@ -87,9 +87,9 @@ def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:
     results = run_benchmark(plan)
     say("Labelling the project as the first strategy asked, predicting and exporting ...")
     project = Project.open(layout.root)
-    asked = read_tsv(plan.labels_file("discrepancy", 0))
+    asked = read_tsv(plan.labels_file("default", 0))
     project.labels.add(Truth.read(plan.truth).ask(asked["id"].tolist()), annotator="truth")
-    project.select(20, "discrepancy", seed)
+    project.select(20, seed=seed)
     exported = project.export()
     report = write_report(project, curve_sections(results))
     table = results.pivot(index=["round", "labels"], columns="acquisition", values="accuracy")
