@@ -51,8 +51,8 @@ def main() -> None:
                 called = predict_pair(pair, sight, seeded).teacher.argmax(1)
                 said = np.array([names.index(pair.classes[c]) for c in called[rest]])
                 right = np.array([names.index(name) for name in truth[rest]])
-                averages = pair.teacher.averages if isinstance(pair.teacher, Shape) else None
-                centre = "" if averages is None else f"{float(averages.lies[0]):.2f}"
+                averages = pair.teacher.averages if isinstance(pair.teacher, Shape) else []
+                centre = " ".join(f"{float(some.lies[0]):.2f}" for some in averages)
                 print(
                     f"{n}\t{draw}\t{looked}\t{accuracy(right, said):.3f}\t"
                     f"{macro_f1(right, said, len(names)):.3f}\t{centre}",

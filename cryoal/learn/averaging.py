@@ -1,21 +1,22 @@
 """Averages of the classes: of labels, and of the others as a head and the averages call them."""
 
-import itertools
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from torch import Tensor
 
 from cryoal.learn.calibrate import SURE, forgiving, no_worse, standard_error
+from cryoal.learn.naming import ALL, search_named, step
 from cryoal.learn.orienting import Search
 from cryoal.learn.prior import pool_prior
-from cryoal.models.averages import TURNS, Averages
+from cryoal.learn.weighing import Heard, shared_out, weigh
+from cryoal.models.averages import TURNS, Averages, mean_answer
 from cryoal.models.places import even_on_rings
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 #: told worse for so many rounds, or so small a share of the particles was called otherwise in as
 #: many. Two states of one complex part late; classes that err in each other's favour are worse for
 #: every round more.
-STAGES = ((200, 16), (400, 60))
+COARSE, THEN = (200, 16), (400, 60)
 PATIENCE, SETTLED = 6, 0.003
 #: More rounds at the end, in as many orientations as predictions are made in.
 FINE = 2
@@ -33,44 +34,34 @@ FINE = 2
 HEARD, HEEDED = 4, 0.5
 #: After so many rounds averages have shape enough to say where a particle lies.
 MOVED = 6
-#: Every so many rounds all particles are held against all averages, meanwhile those without a label
-#: against those alone of which they may be.
-ALL = 4
 #: Averages are made of so many particles at most.
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
 FEWEST = 40
-#: Logarithms of what head and averages may count, where the search for it begins.
-WEIGHTS = ((-1.5, -0.8, 0.0), (-2.5, -1.5, -0.8, 0.0))
 #: Rings of places that hold a smaller share of the particles are not looked at in predictions.
 FEW = 0.1
 
 
 @dataclass(frozen=True)
 class Averaged:
-    """Averages, and how they and the head share in an answer.
+    """Averages, and what they and the head know together.
 
     Attributes
     ----------
-    averages : Averages
-    head : float
-        What the head's logits are to be multiplied by.
+    averages : of Averages
+        One a class and, perhaps, others that labels name.
     accuracy, log_loss : float
         Of labels that neither head nor averages had seen.
     gain, error : float
         How much likelier such labels are called than by the head alone, as a difference of mean
         log-probabilities, and the standard error of that.
-    prior : (C,)
-        How common each class is in the pool, by both together.
     """
 
-    averages: Averages
-    head: float
+    averages: Sequence[Averages]
     accuracy: float
     log_loss: float
     gain: float
     error: float
-    prior: NDArray[np.float64]
 
     @property
     def helps(self) -> bool:
@@ -80,13 +71,12 @@ class Averaged:
 
 def average(
     points: NDArray[np.float32],
-    logits: NDArray[np.floating],
-    targets: NDArray[np.integer],
-    aside: NDArray[np.floating],
+    heard: Heard,
     transfer: NDArray[np.float32],
     shapes: Tensor,
     *,
     placed: NDArray[np.float32] | None = None,
+    embedded: NDArray[np.floating] | None = None,
     shapeless: int | None = None,
     device: str | torch.device = "cpu",
 ) -> Averaged:
@@ -98,79 +88,125 @@ def average(
     where it has one), and everything is averaged anew. How far picks err is estimated with it.
     A particle is judged only by averages it had no part in.
 
+    From the coarse rounds on this is done twice, once with an average a class and once with two,
+    which labels name: one average a class may stay another class's, or hold two.
+
     Parameters
     ----------
     points : (N, COEFFICIENTS)
         Of the labelled particles and, behind them, of others; see ``models.harmonics``.
-    logits : (N, C)
+    heard : Heard
         What a head thinks of each.
-    targets : (n,) int
-        Classes of the first n.
-    aside : (n, C)
-        The head's logits of labelled particles when it had not seen their labels.
     transfer : (COEFFICIENTS, COEFFICIENTS)
         What the missing wedge does to coefficients, ``models.turning.transfer_operator``.
     shapes : (K, SHELLS, ORDERS)
         To begin with, for example ``models.pretrained.first_shapes``.
     placed : (N, P * COEFFICIENTS), optional
         About all places: particles may lie beside the centre then.
+    embedded : (N, D), optional
+        Where particles that look alike lie near each other; no averages with names without it.
     shapeless : int, optional
         The class whose members have no shape in common: junk.
     """
     began = time.monotonic()
-    heard = _Heard(logits, targets, aside)
     here, wedge = torch.from_numpy(points).to(device), torch.from_numpy(transfer).to(device)
-    shares = heard.chances(logits).to(device)
+    shares = heard.chances(heard.logits).to(device)
     search = Search(here, shares, wedge, shapes.to(device))
-    averages = search.averages
     if shapeless is not None:
-        averages.shapeless[shapeless] = True
+        search.averages.shapeless[shapeless] = True
     about = None if placed is None else torch.from_numpy(placed).to(device)
-    best, rounds = _seek(search, about, heard, shares)
+    shares = _begin(search, about, heard, shares)
+    answers = []
+    if embedded is not None:
+        answers = [_with_names(search, shares, embedded, heard)]
+    seen = (points if placed is None else placed)[: len(heard.targets)]
+    answers.insert(0, _of_classes(search, shares, heard, seen))
+    weights = shared_out(np.stack([forgiving(aside, heard.targets) for _, aside in answers]))
+    for (averages, _), weight in zip(answers, weights, strict=True):
+        averages.weight.fill_(weight)
+    asides = torch.from_numpy(np.stack([aside for _, aside in answers]))
+    both = mean_answer(asides, torch.from_numpy(weights)).numpy()
+    alone, _ = weigh(heard.aside, 0 * heard.aside, heard.targets)
+    gains = forgiving(both, heard.targets) - forgiving(alone * heard.aside, heard.targets)
+    log.info(
+        "averaged %d particles (%.0f s); %.0f %% lie beside their centre",
+        *(len(points), time.monotonic() - began, 100 * (1 - float(answers[0][0].lies[0]))),
+    )
+    right = np.arange(len(heard.targets)), heard.targets
+    return Averaged(
+        [averages for averages, _ in answers],
+        accuracy=float((both.argmax(1) == heard.targets).mean()),
+        log_loss=float(-log_softmax(both, axis=1)[right].mean()),
+        gain=float(gains.mean()),
+        error=standard_error(gains),
+    )
+
+
+def _begin(search: Search, placed: Tensor | None, heard: Heard, shares: Tensor) -> Tensor:
+    """Average coarsely, an average a class: (N, C), how likely each particle is of a class."""
+    turns, rounds = COARSE
+    for number in range(rounds):
+        if number == MOVED and placed is not None:
+            search.move(placed)
+        likely = _round(search, heard, shares, turns, number)
+        if number >= HEARD:
+            head, share = weigh(heard.aside, likely[: len(heard.targets)], heard.targets)
+            called = head * heard.logits + min(share, HEEDED) * likely
+            shares = heard.chances(called).to(shares.device)
+    return shares
+
+
+def _round(
+    search: Search, heard: Heard, shares: Tensor, turns: int, number: int
+) -> NDArray[np.float32]:
+    search.averages.frequency.copy_(shares.mean(0))
+    also = heard.labelled(shares) if number % ALL else None
+    said: NDArray[np.float32] = search.step(shares, turns, also).cpu().numpy()
+    return said
+
+
+def _with_names(
+    search: Search, shares: Tensor, embedded: NDArray[np.floating], heard: Heard
+) -> tuple[Averages, NDArray[np.float64]]:
+    """Averages that labels name, and what they and a head say of labels set aside: (n, C)."""
+    search, now = search_named(search, shares, embedded, heard)
+    for _ in range(FINE):
+        now = step(search, now.parts, TURNS, heard)
+    averages = search.averages
+    averages.lies.copy_(even_on_rings(averages.lies, least=FEW))
+    averages.head.fill_(now.head)
+    averages.share.fill_(now.share)
+    averages.names.copy_(torch.from_numpy(now.names))
+    averages.votes.copy_(torch.from_numpy(now.votes))
+    return averages.cpu(), now.aside
+
+
+def _of_classes(
+    search: Search, shares: Tensor, heard: Heard, labelled: NDArray[np.float32]
+) -> tuple[Averages, NDArray[np.float64]]:
+    """An average a class, and what they and a head say of labels set aside: (n, C).
+
+    Parameters
+    ----------
+    labelled : (n, P * COEFFICIENTS)
+        The labelled particles' points.
+    """
+    best, averages = _seek(search, heard, shares), search.averages
     averages.references.copy_(best.references)
     averages.lies.copy_(best.lies)
-    shares = heard.chances(best.called).to(device)
+    shares = heard.chances(best.called).to(shares.device)
     for _ in range(FINE):
         search.step(shares, TURNS)
     averages.lies.copy_(even_on_rings(averages.lies, least=FEW))
     with torch.no_grad():
-        seen = points if placed is None else placed
-        likely = averages(torch.from_numpy(seen[: len(targets)]).to(device)).cpu().numpy()
-    weights = _weigh(aside, likely, targets)
-    averages = averages.cpu()
-    averages.share.fill_(weights[1])
-    together = weights[0] * aside + weights[1] * likely
-    alone, _ = _weigh(aside, 0 * aside, targets)
-    gains = forgiving(together, targets) - forgiving(alone * aside, targets)
-    log.info(
-        "averaged %d particles in %d rounds (%.0f s); %.0f %% lie beside their centre",
-        *(len(points), rounds, time.monotonic() - began),
-        100 * (1 - float(averages.lies[0])),
-    )
-    return Averaged(
-        averages,
-        weights[0],
-        accuracy=float((together.argmax(1) == targets).mean()),
-        log_loss=float(-log_softmax(together, axis=1)[np.arange(len(targets)), targets].mean()),
-        gain=float(gains.mean()),
-        error=standard_error(gains),
-        prior=pool_prior(best.called, np.arange(len(targets)), targets),
-    )
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """What is known of the particles without averages: (N, C), (n,) and (n, C)."""
-
-    logits: NDArray[np.floating]
-    targets: NDArray[np.integer]
-    aside: NDArray[np.floating]
-
-    def chances(self, of: NDArray[np.floating]) -> Tensor:
-        """Chances of every particle, those of the labelled ones known: (N, C) -> (N, C)."""
-        shares = softmax(of, axis=1)
-        shares[: len(self.targets)] = np.eye(of.shape[1])[self.targets]
-        return torch.from_numpy(shares.astype(np.float32))
+        there = torch.from_numpy(labelled).to(shares.device)
+        likely = averages(there).cpu().numpy().astype(np.float64)
+    head, share = weigh(heard.aside, likely, heard.targets)
+    prior = pool_prior(best.called, np.arange(len(heard.targets)), heard.targets)
+    averages.head.fill_(head)
+    averages.share.fill_(share)
+    averages.prior.copy_(torch.from_numpy(np.log(prior)))
+    return averages.cpu(), head * heard.aside + share * likely
 
 
 @dataclass(frozen=True)
@@ -181,43 +217,31 @@ class _Round:
     ----------
     called : (N, C)
         What head and averages say together.
-    said : (n,)
-        How likely labels set aside are by that, as logarithms.
     """
 
     number: int
     references: Tensor
     lies: Tensor
     called: NDArray[np.floating]
-    said: NDArray[np.floating]
 
 
-def _seek(
-    search: Search, placed: Tensor | None, heard: _Heard, shares: Tensor
-) -> tuple[_Round, int]:
-    """Average again and again: the latest round that tells labels no worse, and how many it was."""
+def _seek(search: Search, heard: Heard, shares: Tensor) -> _Round:
+    """Average finely, again and again: the latest round that tells labels no worse."""
     averages, told = search.averages, slice(0, len(heard.targets))
     best: _Round | None = None
     most: NDArray[np.floating] | None = None
     calls: list[NDArray[np.intp]] = []
-    labelled = torch.arange(len(shares), device=shares.device) < told.stop
-    for number, turns in enumerate(turns for turns, rounds in STAGES for _ in range(rounds)):
-        if number == MOVED and placed is not None:
-            search.move(placed)
-        averages.frequency.copy_(shares.mean(0))
+    turns, rounds = THEN
+    for number in range(rounds):
         references, lies = averages.references.clone(), averages.lies.clone()
-        likely = search.step(shares, turns, labelled if number % ALL else None).cpu().numpy()
-        if number < HEARD:
-            continue
-        head, share = _weigh(heard.aside, likely[told], heard.targets)
+        likely = _round(search, heard, shares, turns, number)
+        head, share = weigh(heard.aside, likely[told], heard.targets)
         called = head * heard.logits + min(share, HEEDED) * likely
         shares = heard.chances(called).to(shares.device)
-        if turns < STAGES[-1][0]:
-            continue
         called = head * heard.logits + share * likely
         said = forgiving(head * heard.aside + share * likely[told], heard.targets)
         if best is None or most is None or no_worse(said, most):
-            best = _Round(number, references, lies, called, said)
+            best = _Round(number, references, lies, called)
         if most is None or said.mean() > most.mean():
             most = said
         calls.append(called.argmax(1))
@@ -225,23 +249,5 @@ def _seek(
         if settled or number >= best.number + PATIENCE:
             break
     assert best is not None
-    return best, number + 1
-
-
-def _weigh(
-    head: NDArray[np.floating], likely: NDArray[np.floating], targets: NDArray[np.integer]
-) -> tuple[float, float]:
-    """What logits and log-likelihoods count: what calls labels set aside likeliest.
-
-    A weak prior keeps them near 1 and near a fifth where labels are few.
-    """
-
-    def loss(logs: NDArray[np.floating]) -> float:
-        first, second = np.exp(logs)
-        said = forgiving(first * head + second * likely, targets).mean()
-        return float(-said + 0.01 * (logs[0] ** 2 + (logs[1] + 1.5) ** 2))
-
-    # Forgiveness makes more than one valley.
-    begin = min((np.array(at) for at in itertools.product(*WEIGHTS)), key=loss)
-    first, second = np.exp(minimize(loss, begin, method="Nelder-Mead").x)
-    return float(first), float(second)
+    log.debug("averages of the classes: %d fine rounds, the best %d", number + 1, best.number + 1)
+    return best

@@ -1,5 +1,6 @@
 """One round of averaging: orient every particle by the averages so far, and average anew."""
 
+import copy
 import math
 
 import torch
@@ -76,6 +77,23 @@ class Search:
         self.points = self._placed(placed.view(len(placed), -1, SHELLS, ORDERS))
         self.averages.lies.copy_(spread(ERR))
         self.likely = None
+
+    def regrouped(self, index: list[int]) -> "Search":
+        """A search that goes on with these averages, some of them perhaps twice, without classes.
+
+        Parameters
+        ----------
+        index : of the averages so far, (K,)
+        """
+        new, old = copy.copy(self), self.averages
+        new.averages = averages = Averages(old.prior.shape[0], len(index)).to(old.references.device)
+        for same in ("whitening", "transfer", "lies"):
+            getattr(averages, same).copy_(getattr(old, same))
+        averages.references.copy_(old.references[:, index])
+        averages.shapeless.copy_(old.shapeless[index])
+        new.expected = self.expected[:, index].clone()
+        new.likely = None
+        return new
 
     def _placed(self, shells: Tensor) -> Placed:
         """Whitened and through the wedge, without what no shell holds: (N, P, SHELLS, ORDERS).

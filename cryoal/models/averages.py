@@ -1,7 +1,7 @@
 """How well each class's average explains a particle, in whatever orientation it lies."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import torch
@@ -19,6 +19,8 @@ TURNS = 1000
 #: So many find out first which places are worth it: at the others no class is more than so many
 #: times as likely as the likeliest is at all places together.
 COARSE, UNLIKELY = 200, 0.02
+#: Least likelihood of a class that averages with names give.
+LEAST = 1e-6
 #: Particles compared at once.
 BATCH = 256
 
@@ -38,6 +40,9 @@ class Averages(nn.Module):
     Parameters
     ----------
     n_classes : int
+    named : int
+        So many averages, which have names: how likely a member of each is of each class.
+        0 for an average a class.
     """
 
     references: Tensor
@@ -47,17 +52,34 @@ class Averages(nn.Module):
     frequency: Tensor
     shapeless: Tensor
     lies: Tensor
+    head: Tensor
+    prior: Tensor
+    weight: Tensor
+    names: Tensor
+    votes: Tensor
 
-    def __init__(self, n_classes: int) -> None:
+    def __init__(self, n_classes: int, named: int = 0) -> None:
         super().__init__()
+        self.named, count = named, named or n_classes
         eye = torch.eye(SHELLS).expand(DEGREES + 1, SHELLS, SHELLS)
-        self.register_buffer("references", torch.zeros(PARTS, n_classes, COEFFICIENTS))
+        self.register_buffer("references", torch.zeros(PARTS, count, COEFFICIENTS))
         self.register_buffer("whitening", eye.clone())
         self.register_buffer("transfer", torch.eye(COEFFICIENTS))
         #: What the log-likelihoods count beside the logits of a head.
         self.register_buffer("share", torch.ones(()))
-        self.register_buffer("frequency", torch.full((n_classes,), 1 / n_classes))
-        self.register_buffer("shapeless", torch.zeros(n_classes, dtype=torch.bool))
+        #: What those logits count.
+        self.register_buffer("head", torch.ones(()))
+        #: Logarithm of how common each class is.
+        self.register_buffer("prior", torch.zeros(n_classes))
+        #: How much of the answer is theirs, beside other sets of averages.
+        self.register_buffer("weight", torch.ones(()))
+        self.register_buffer("frequency", torch.full((count,), 1 / count))
+        self.register_buffer("shapeless", torch.zeros(count, dtype=torch.bool))
+        if named:
+            #: Beside what averages are, what the head says of their members on the mean, which is
+            #: taken off what it says of a particle.
+            self.register_buffer("names", torch.full((named, n_classes), 1 / n_classes))
+            self.register_buffer("votes", torch.zeros(named, n_classes))
         #: How likely a particle lies at each of ``PLACES``: at the centre, unless picks err.
         self.register_buffer("lies", (torch.arange(len(PLACES)) == 0).float())
         #: Averages of a part in all orientations: found once, as long as they stay on a device.
@@ -79,7 +101,7 @@ class Averages(nn.Module):
         return bool((self.lies[1:] > 0).any())
 
     def forward(self, coefficients: Tensor) -> Tensor:
-        """Log-likelihoods of every class, as their share counts.
+        """Log-likelihoods of every class, as they count beside a head's logits.
 
         Parameters
         ----------
@@ -102,7 +124,11 @@ class Averages(nn.Module):
                 own = part == number
                 if own.any():
                     answer[own] = self._likely(number, Placed.of(points[own], places))
-            return self.share * self.compared(answer)
+            likely = self.compared(answer)
+            if not self.named:
+                return self.share * likely
+            member = torch.softmax(likely + self.frequency.log(), dim=1)
+            return self.share * (member @ self.names).clamp(min=LEAST).log() - member @ self.votes
 
     def _likely(self, part: int, points: Placed) -> Tensor:
         """Log-likelihoods by one part's averages, summed over places: (n, C)."""
@@ -148,6 +174,30 @@ class Averages(nn.Module):
         """Averages in all orientations: (C, COEFFICIENTS) -> (C, turns, COEFFICIENTS)."""
         shells = references.view(-1, SHELLS, ORDERS)
         return torch.einsum("gij,csj->cgsi", turning(turns).to(shells), shells).flatten(2)
+
+
+def together(averages: Iterable[Averages], logits: Tensor, coefficients: Tensor) -> Tensor:
+    """What a head and averages answer: the mean of probabilities over several sets of averages.
+
+    Parameters
+    ----------
+    logits : (B, C)
+        The head's.
+    coefficients : (B, P * COEFFICIENTS) or (B, COEFFICIENTS)
+
+    Returns
+    -------
+    (B, C)
+        Logarithms of probabilities.
+    """
+    averages = list(averages)
+    each = [a.head * logits + a(coefficients) + a.prior for a in averages]
+    return mean_answer(torch.stack(each), torch.stack([a.weight for a in averages]))
+
+
+def mean_answer(logits: Tensor, weights: Tensor) -> Tensor:
+    """Logarithm of the weighted mean of probabilities: (S, B, C), (S,) -> (B, C)."""
+    return (logits.log_softmax(2) + weights.log()[:, None, None]).logsumexp(0)
 
 
 def likelihoods(points: Tensor, seen: Tensor, energy: Tensor) -> Tensor:

@@ -98,10 +98,10 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
             f"{header['version']}; this is {__version__} and reads up to format {FORMAT}. "
             "Update cryoal"
         )
-    network = build(header["network"], header["n_classes"], header["box"], **header["options"])
     try:
+        network = build(header["network"], header["n_classes"], header["box"], **header["options"])
         network.load_state_dict(weights)
-    except RuntimeError as problem:
+    except (RuntimeError, TypeError) as problem:
         raise CryoalError(
             f"{path}: its weights do not fit network {header['network']!r} as this version "
             "builds it; train again"

@@ -1,5 +1,6 @@
 """Networks that see invariants instead of voxels: small, quick, and sure of a few labels."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
@@ -7,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cryoal.models.averages import Averages
+from cryoal.models.averages import Averages, together
 from cryoal.models.base import Network, networks
 from cryoal.models.invariants import SIZE, Invariants
 
@@ -98,8 +99,9 @@ class Shape(SeesInvariants):
     dropout : float
     bypass : bool
         Whether the head sees the invariants themselves beside what the layers make of them.
-    averages : bool
-        Whether it has averages of the classes, whose likelihoods are added to the head's logits.
+    averages : sequence of int
+        Sets of averages whose likelihoods are added to the head's logits: of each, how many
+        averages have names, 0 for an average a class.
     """
 
     def __init__(
@@ -108,10 +110,10 @@ class Shape(SeesInvariants):
         box: int,
         dropout: float = 0.2,
         bypass: bool = True,
-        averages: bool = False,
+        averages: Sequence[int] = (),
     ) -> None:
         super().__init__(box)
-        self.averages = Averages(n_classes) if averages else None
+        self.averages = nn.ModuleList(Averages(n_classes, named) for named in averages)
         layers: list[nn.Module] = []
         for before in (SIZE, HIDDEN):
             layers += [nn.Linear(before, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.GELU()]
@@ -125,7 +127,7 @@ class Shape(SeesInvariants):
     @property
     def sees(self) -> Literal["boxes", "invariants", "places"]:
         """Descriptions about all places where the averages say that particles lie there."""
-        return "places" if self.averages is not None and self.averages.moves else "invariants"
+        return "places" if any(a.moves for a in self._heard()) else "invariants"
 
     def emphases(self) -> dict[str, Tensor]:
         """The pretrained layers' output above the invariants, or the invariants alone."""
@@ -145,17 +147,18 @@ class Shape(SeesInvariants):
         if self.bypass:
             embedding = torch.cat([embedding.float(), standard], dim=1)
         logits = self.head(embedding)
-        if self.averages is not None:
-            logits = logits + self.averages(described[:, SIZE:])
+        if len(self.averages):
+            logits = together(self._heard(), logits, described[:, SIZE:])
         return logits, embedding
 
-    def take(self, averages: Averages, head: float) -> None:
-        """Hear averages of the classes beside the head, whose logits are multiplied by ``head``."""
-        self.averages = averages
-        self.recipe = replace(self.recipe, options={**self.recipe.options, "averages": True})
-        with torch.no_grad():
-            self.head.weight.mul_(head)
-            self.head.bias.mul_(head)
+    def take(self, averages: Sequence[Averages]) -> None:
+        """Hear averages beside the head."""
+        self.averages = nn.ModuleList(averages)
+        options = {**self.recipe.options, "averages": [some.named for some in averages]}
+        self.recipe = replace(self.recipe, options=options)
+
+    def _heard(self) -> list[Averages]:
+        return [some for some in self.averages if isinstance(some, Averages)]
 
 
 networks.register("shape")(Shape)

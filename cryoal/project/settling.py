@@ -15,6 +15,7 @@ from cryoal.learn.discriminant import Settled, settle_head
 from cryoal.learn.hints import hints_of
 from cryoal.learn.predict import predict
 from cryoal.learn.prior import pool_prior, tell
+from cryoal.learn.weighing import Heard
 from cryoal.models.base import Network, build
 from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.invariants import SIZE
@@ -57,18 +58,20 @@ def settle_pair(
     logits = points @ taken.weight.T + taken.bias
     if hints is not None and taken.hinted:
         logits = logits + hints
-    prior = pool_prior(logits, told, targets)
     if isinstance(teacher, Shape):
         everyone = np.concatenate([rows, pool])
         junk = list(classes).index(JUNK) if JUNK in classes else None
-        found = _averages(logits, taken.aside, targets, junk, sight, everyone, settings)
+        alike = points * next(iter(teacher.emphases().values())).numpy() / (points.std(0) + 1e-6)
+        found = _averages(
+            Heard(logits, targets, taken.aside), alike, junk, sight, everyone, settings
+        )
         if found is not None and found.helps:
-            teacher.take(found.averages, found.head)
-            prior = found.prior
+            teacher.take(found.averages)
             heard = replace(taken, accuracy=found.accuracy, log_loss=found.log_loss)
             settled = {"averages": heard} | settled
     assert isinstance(teacher.head, torch.nn.Linear)
-    tell(teacher.head, prior)
+    if "averages" not in settled:
+        tell(teacher.head, pool_prior(logits, told, targets))
     called = predict(teacher, sight.blocks(teacher, rows), device=settings.device)[0].argmax(1)
     points, told = _embedded(student, sight, rows, pool[:0], settings)
     settle_head(student, points, told, called, seed=settings.seed)
@@ -76,9 +79,8 @@ def settle_pair(
 
 
 def _averages(
-    logits: NDArray[np.floating],
-    aside: NDArray[np.floating],
-    targets: NDArray[np.intp],
+    heard: Heard,
+    alike: NDArray[np.floating],
     junk: int | None,
     sight: Sight,
     rows: NDArray[np.intp],
@@ -88,30 +90,30 @@ def _averages(
 
     Parameters
     ----------
-    logits : (N, C)
-    aside : (n, C)
-    targets : (n,) int
+    heard : Heard
+        Of N particles, n of them labelled.
+    alike : (N, D)
+        Where particles that look alike lie near each other.
     rows : (N,) int
         Of the store, the labelled ones first.
     """
     device = resolve_device(settings.device)
     if device.type == "mps":  # it finds no eigenvalues
         device = torch.device("cpu")
-    if len(rows) < FEWEST * logits.shape[1] or not np.isfinite(aside).all():
+    if len(rows) < FEWEST * heard.logits.shape[1] or not np.isfinite(heard.aside).all():
         return None
-    rng = np.random.default_rng(settings.seed)
-    others = rng.permutation(np.arange(len(targets), len(rows)))
-    told = np.sort(rng.permutation(len(targets))[:ENOUGH])
+    rng, labelled = np.random.default_rng(settings.seed), len(heard.targets)
+    others = rng.permutation(np.arange(labelled, len(rows)))
+    told = np.sort(rng.permutation(labelled)[:ENOUGH])
     used = np.r_[told, np.sort(others[: ENOUGH - len(told)])]
     placed = sight.placed(rows[used])[:, SIZE:]
     return average(
         np.ascontiguousarray(placed[:, :COEFFICIENTS]),
-        logits[used],
-        targets[told],
-        aside[told],
+        Heard(heard.logits[used], heard.targets[told], heard.aside[told]),
         sight.wedge,
         first_shapes(),
         placed=placed,
+        embedded=alike[used],
         shapeless=junk,
         device=device,
     )

@@ -56,7 +56,7 @@ def test_a_network_with_averages_answers_the_same_once_it_is_read_again(tmp_path
     network = build("shape", 3, 20).eval()
     boxes = torch.randn(6, 1, 20, 20, 20)
     plain, _ = network(boxes)
-    network.take(some_averages(), 0.5)
+    network.take([some_averages()])
     heard, _ = network(boxes)
     checkpoint.save(network, tmp_path / "teacher.safetensors", classes=["a", "b", "c"])
     again = checkpoint.load(tmp_path / "teacher.safetensors").network
@@ -79,7 +79,7 @@ def test_a_network_that_looks_beside_the_centre_sees_places_and_is_read_again(tm
     network = build("shape", 3, 20).eval()
     averages = some_averages()
     averages.lies.copy_(spread(1.0))
-    network.take(averages, 0.5)
+    network.take([averages])
     boxes = torch.randn(6, 1, 24, 24, 24)
     assert network.sees == "places"
     described = Invariants(20).describe(boxes, placed=True)

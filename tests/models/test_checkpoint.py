@@ -66,3 +66,12 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     checkpoint.save(network, tmp_path / "n.safetensors", classes=["a", "b"])
     with pytest.raises(CryoalError, match="do not fit"):
         checkpoint.load(tmp_path / "n.safetensors")
+
+
+def test_a_network_that_an_earlier_version_built_otherwise_is_to_be_trained_again(tmp_path):
+    header = {"format": checkpoint.FORMAT, "version": "0.0", "network": "shape", "n_classes": 2}
+    header |= {"box": 16, "options": {"averages": True}, "facts": {}}
+    path = tmp_path / "w.safetensors"
+    save_file({"w": torch.zeros(3)}, path, {"cryoal": json.dumps(header)})
+    with pytest.raises(CryoalError, match="as this version builds it; train again"):
+        checkpoint.load(path)

@@ -88,8 +88,8 @@ def test_averages_are_heard_where_labels_say_so_and_go_with_the_teacher(
     torch.testing.assert_close(torch.tensor(again), torch.tensor(heard))
     network = checkpoint.load(here.teacher).network
     assert isinstance(network, Shape)
-    assert network.averages is not None
-    assert network.averages.references.abs().sum() > 0
+    assert [some.named > 0 for some in network.averages] == [False, True]
+    assert all(some.references.abs().sum() > 0 for some in network.averages)
 
 
 def test_few_particles_are_not_averaged(project: Path, simulated: SimulationResult) -> None:

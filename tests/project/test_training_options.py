@@ -85,7 +85,7 @@ def test_an_option_that_makes_no_network_is_named(options: dict[str, object], sa
 
 
 def test_a_switch_is_no_number() -> None:
-    assert build("shape", 3, 18, averages=True).recipe.options == {"averages": True}
+    assert build("shape", 3, 18, bypass=False).recipe.options == {"bypass": False}
 
 
 def test_a_recipe_file_may_give_options_and_another_network_does_not_inherit_them(
