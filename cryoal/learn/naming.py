@@ -16,7 +16,7 @@ from cryoal.models.averages import LEAST
 #: Orientations and rounds with two averages a class; then siblings of one name are one again.
 APART = ((200, 4), (400, 8))
 #: More rounds then, until in six of them so small a share of the particles is called otherwise.
-TOGETHER, TURNS, PATIENCE, SETTLED = 40, 400, 6, 0.004
+TOGETHER, TURNS, PATIENCE, SETTLED = 24, 400, 6, 0.004
 #: Every so many rounds all particles are held against all averages.
 ALL = 4
 #: What the head's mean vote about an average's members counts, against one label, and how far names

@@ -220,11 +220,17 @@ def _orient(
     (G, D)
         Sum of particles by the orientations in which the average explains them.
     """
-    logs = torch.addmm(chance[:, None] - energy, points.points, turned.T)  # (M, G)
-    by_place = torch.logsumexp(logs, dim=1, keepdim=True)
-    whole = points.together(by_place)
-    rows = (share[points.particle] > NEGLIGIBLE).nonzero()[:, 0]
-    particle = points.particle[rows]
-    weight = torch.exp(logs[rows] - whole[particle]) * share[particle, None]
-    there = torch.exp(by_place - whole[points.particle])[:, 0]
-    return whole[:, 0] - math.log(len(turned)), there, weight.T @ points.points[rows]
+    chances = torch.addmm(-energy, points.points, turned.T)  # (M, G)
+    most = chances.amax(1, keepdim=True)
+    chances.sub_(most).exp_()
+    whole = chances.sum(1, keepdim=True)
+    by_place = most + whole.log() + chance[:, None]
+    likely = points.together(by_place)
+    there = torch.exp(by_place - likely[points.particle])
+    own = share[points.particle]
+    rows = (own > NEGLIGIBLE).nonzero()[:, 0]
+    if len(rows) < len(own):
+        chances = chances[rows]
+    weight = own[rows, None] * there[rows] / whole[rows]
+    total = chances.T @ (weight * points.points[rows])
+    return likely[:, 0] - math.log(len(turned)), there[:, 0], total
