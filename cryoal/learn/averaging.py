@@ -116,11 +116,10 @@ def average(
         search.averages.shapeless[shapeless] = True
     about = None if placed is None else torch.from_numpy(placed).to(device)
     shares = _begin(search, about, heard, shares)
-    answers = []
-    if embedded is not None:
-        answers = [_with_names(search, shares, embedded, heard)]
+    # Those with names go on in a search of their own, and first: the other changes this one.
+    with_names = [] if embedded is None else [_with_names(search, shares, embedded, heard)]
     seen = (points if placed is None else placed)[: len(heard.targets)]
-    answers.insert(0, _of_classes(search, shares, heard, seen))
+    answers = [_of_classes(search, shares, heard, seen), *with_names]
     weights = shared_out(np.stack([forgiving(aside, heard.targets) for _, aside in answers]))
     for (averages, _), weight in zip(answers, weights, strict=True):
         averages.weight.fill_(weight)
@@ -159,6 +158,7 @@ def _begin(search: Search, placed: Tensor | None, heard: Heard, shares: Tensor) 
 def _round(
     search: Search, heard: Heard, shares: Tensor, turns: int, number: int
 ) -> NDArray[np.float32]:
+    """Average anew, every so often with all particles asked of all classes: what they said."""
     search.averages.frequency.copy_(shares.mean(0))
     also = heard.labelled(shares) if number % ALL else None
     said: NDArray[np.float32] = search.step(shares, turns, also).cpu().numpy()
@@ -210,8 +210,8 @@ def _of_classes(
 
 
 @dataclass(frozen=True)
-class _Round:
-    """Averages of one round, and what they tell.
+class _Best:
+    """Averages of the best round so far, and what they tell.
 
     Attributes
     ----------
@@ -225,10 +225,10 @@ class _Round:
     called: NDArray[np.floating]
 
 
-def _seek(search: Search, heard: Heard, shares: Tensor) -> _Round:
+def _seek(search: Search, heard: Heard, shares: Tensor) -> _Best:
     """Average finely, again and again: the latest round that tells labels no worse."""
     averages, told = search.averages, slice(0, len(heard.targets))
-    best: _Round | None = None
+    best: _Best | None = None
     most: NDArray[np.floating] | None = None
     calls: list[NDArray[np.intp]] = []
     turns, rounds = THEN
@@ -241,7 +241,7 @@ def _seek(search: Search, heard: Heard, shares: Tensor) -> _Round:
         called = head * heard.logits + share * likely
         said = forgiving(head * heard.aside + share * likely[told], heard.targets)
         if best is None or most is None or no_worse(said, most):
-            best = _Round(number, references, lies, called)
+            best = _Best(number, references, lies, called)
         if most is None or said.mean() > most.mean():
             most = said
         calls.append(called.argmax(1))

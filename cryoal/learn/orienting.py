@@ -164,7 +164,7 @@ class Search:
         chances = torch.zeros_like(averages.lies).index_add(0, points.place, there)
         averages.lies.copy_(even_on_rings(chances / chances.sum() + SOME))
         of_all = there.new_zeros(points.n).index_add(0, points.particle, there)
-        there = there / of_all.clamp(min=SLIGHT / 2)[points.particle]
+        there = there / of_all.clamp(min=1e-30)[points.particle]  # 0: not asked about
         most = there.new_zeros(points.n).scatter_reduce(0, points.particle, there, "amax")
         enough = min(ENOUGH_PLACES * points.n, len(there))
         least = there.topk(enough).values[-1].clamp(min=NOT_THERE).minimum(most)

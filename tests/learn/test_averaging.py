@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from noisy_particles import BOX, noisy_particles, three_shapes
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.geometry import sampled_region
@@ -10,30 +11,18 @@ from cryoal.learn import averaging
 from cryoal.learn.averaging import average
 from cryoal.learn.weighing import Heard
 from cryoal.models.averages import together
-from cryoal.models.harmonics import COEFFICIENTS, ORDERS, SHELLS, Harmonics
+from cryoal.models.harmonics import COEFFICIENTS, ORDERS, SHELLS
 from cryoal.models.invariants import SIZE, Invariants
 from cryoal.models.places import PLACES, REACH
 from cryoal.models.pretrained import first_shapes
 from cryoal.models.turning import transfer_operator, turning_of
 
-BOX = 20
-
 
 @pytest.fixture(scope="module")
 def seen_through_a_wedge():
     """300 noisy particles of three shapes in any orientation: coefficients and kinds."""
-    rng = np.random.default_rng(3)
-    shapes = np.zeros((3, BOX, BOX, BOX), dtype=np.float32)
-    shapes[0, 6:15, 9:12, 9:12] = shapes[1, 6:15, 6:9, 9:12] = shapes[1, 6:9, 6:9, 9:15] = 1
-    shapes[2, 6:15, 9:12, 6:9] = shapes[2, 6:15, 9:12, 12:15] = 1
     wedge = transfer_operator(sampled_region((BOX,) * 3, (-60.0, 60.0)))
-    kinds = np.arange(300) % 3
-    expanded = Harmonics(BOX).coefficients(torch.from_numpy(shapes)).numpy()[kinds]
-    turns = turning_of(Rotation.random(300, rng=rng))
-    points = np.einsum("nij,nsj->nsi", turns, expanded).reshape(300, -1) @ wedge.T
-    held = np.abs(expanded).reshape(300, -1).sum(0) > 0
-    noise = rng.normal(size=points.shape) @ wedge.T
-    return (points + 0.7 * noise * held).astype(np.float32), kinds, wedge
+    return *noisy_particles(three_shapes(), 300, wedge, np.random.default_rng(3)), wedge
 
 
 def averaged(points, kinds, wedge, labels=30, sure=1.0):

@@ -1,33 +1,25 @@
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
+from noisy_particles import BOX, noisy_particles, three_shapes
 
 from cryoal.learn.averaging import average
 from cryoal.learn.naming import named, search_named, step
 from cryoal.learn.orienting import Search
 from cryoal.learn.weighing import Heard, shared_out
 from cryoal.models.averages import TURNS, Averages, mean_answer, together
-from cryoal.models.harmonics import COEFFICIENTS, Harmonics
+from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.pretrained import first_shapes
-from cryoal.models.turning import turning_of
-
-BOX = 20
 
 
 @pytest.fixture(scope="module")
 def pool():
     """320 noisy particles of four shapes in any orientation, and where they lie by looks."""
     rng = np.random.default_rng(3)
-    shapes = np.zeros((4, BOX, BOX, BOX), dtype=np.float32)
-    shapes[0, 6:15, 9:12, 9:12] = shapes[1, 6:15, 6:9, 9:12] = shapes[1, 6:9, 6:9, 9:15] = 1
-    shapes[2, 6:15, 9:12, 6:9] = shapes[2, 6:15, 9:12, 12:15] = shapes[3, 7:14, 7:14, 9:11] = 1
-    kinds = np.arange(320) % 4
-    expanded = Harmonics(BOX).coefficients(torch.from_numpy(shapes)).numpy()[kinds]
-    turns = turning_of(Rotation.random(320, rng=rng))
-    points = np.einsum("nij,nsj->nsi", turns, expanded).reshape(320, -1)
-    held = np.abs(expanded).reshape(320, -1).sum(0) > 0
-    points = (points + 0.7 * held * rng.normal(size=points.shape)).astype(np.float32)
+    plate = np.zeros((1, BOX, BOX, BOX), dtype=np.float32)
+    plate[0, 7:14, 7:14, 9:11] = 1
+    shapes = np.concatenate([three_shapes(), plate])
+    points, kinds = noisy_particles(shapes, 320, np.eye(COEFFICIENTS), rng)
     return points, kinds, 3 * np.eye(4)[kinds] + rng.normal(size=(320, 4))
 
 
