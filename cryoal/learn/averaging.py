@@ -120,13 +120,12 @@ def average(
     with_names = [] if embedded is None else [_with_names(search, shares, embedded, heard)]
     seen = (points if placed is None else placed)[: len(heard.targets)]
     answers = [_of_classes(search, shares, heard, seen), *with_names]
-    weights = shared_out(np.stack([forgiving(aside, heard.targets) for _, aside in answers]))
-    for (averages, _), weight in zip(answers, weights, strict=True):
+    asides = np.stack([*(aside for _, aside in answers), heard.aside])
+    weights = shared_out(np.stack([forgiving(aside, heard.targets) for aside in asides]))
+    for (averages, _), weight in zip(answers, weights, strict=False):  # the last is the head's own
         averages.weight.fill_(weight)
-    asides = torch.from_numpy(np.stack([aside for _, aside in answers]))
-    both = mean_answer(asides, torch.from_numpy(weights)).numpy()
-    alone, _ = weigh(heard.aside, 0 * heard.aside, heard.targets)
-    gains = forgiving(both, heard.targets) - forgiving(alone * heard.aside, heard.targets)
+    both = mean_answer(torch.from_numpy(asides), torch.from_numpy(weights)).numpy()
+    gains = forgiving(both, heard.targets) - forgiving(heard.aside, heard.targets)
     log.info(
         "averaged %d particles (%.0f s); %.0f %% lie beside their centre",
         *(len(points), time.monotonic() - began, 100 * (1 - float(answers[0][0].lies[0]))),

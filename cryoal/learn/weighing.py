@@ -14,8 +14,9 @@ from cryoal.learn.calibrate import forgiving
 
 #: Logarithms of what head and averages may count, where the search for it begins.
 WEIGHTS = ((-1.5, -0.8, 0.0), (-2.5, -1.5, -0.8, 0.0))
-#: Labels that each set of averages has told for a start, in sharing the answer out among them.
-EACH = 2
+#: Labels that each answer has told for a start, in sharing the whole out among them. Answers that
+#: averages give were made with these labels, and tell them better than others.
+EACH = 5
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def weigh(
 
 
 def shared_out(said: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How much of an answer is whose: the mixture that calls labels set aside likeliest.
+    """How much of the whole is whose: the mixture that calls labels set aside likeliest.
 
     By expectation maximisation, drawn to equal parts where labels are few.
 

@@ -71,7 +71,7 @@ class Averages(nn.Module):
         self.register_buffer("head", torch.ones(()))
         #: Logarithm of how common each class is.
         self.register_buffer("prior", torch.zeros(n_classes))
-        #: How much of the answer is theirs, beside other sets of averages.
+        #: How much of the answer is theirs, beside other sets of averages and the head alone.
         self.register_buffer("weight", torch.ones(()))
         self.register_buffer("frequency", torch.full((count,), 1 / count))
         self.register_buffer("shapeless", torch.zeros(count, dtype=torch.bool))
@@ -177,7 +177,9 @@ class Averages(nn.Module):
 
 
 def together(averages: Iterable[Averages], logits: Tensor, coefficients: Tensor) -> Tensor:
-    """What a head and averages answer: the mean of probabilities over several sets of averages.
+    """What a head and averages answer: the mean of the probabilities that they give.
+
+    A set of averages with the head counts its ``weight``, the head alone what they leave.
 
     Parameters
     ----------
@@ -192,7 +194,9 @@ def together(averages: Iterable[Averages], logits: Tensor, coefficients: Tensor)
     """
     averages = list(averages)
     each = [a.head * logits + a(coefficients) + a.prior for a in averages]
-    return mean_answer(torch.stack(each), torch.stack([a.weight for a in averages]))
+    weights = torch.stack([a.weight for a in averages])
+    alone = (1 - weights.sum()).clamp(min=0)
+    return mean_answer(torch.stack([*each, logits]), torch.cat([weights, alone[None]]))
 
 
 def mean_answer(logits: Tensor, weights: Tensor) -> Tensor:

@@ -104,8 +104,18 @@ def test_two_sets_of_averages_answer_with_their_mean_probability():
     torch.testing.assert_close(mean_answer(both, weights).exp(), 0.75 * one + 0.25 * other)
 
 
+def test_a_head_answers_alone_for_what_averages_leave():
+    averages, logits = Averages(3), torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    points = torch.zeros(5, COEFFICIENTS)
+    averages.prior.copy_(torch.tensor([0.0, 2.0, 0.0]))
+    averages.weight.fill_(0.25)
+    with_averages = (logits + averages(points) + averages.prior).softmax(1)
+    said = together([averages], logits, points).exp()
+    torch.testing.assert_close(said, 0.25 * with_averages + 0.75 * logits.softmax(1))
+
+
 def test_the_answer_is_shared_out_as_labels_are_told():
-    sure, unsure = np.log(np.full(60, 0.9)), np.log(np.full(60, 0.4))
+    sure, unsure = np.log(np.full(90, 0.9)), np.log(np.full(90, 0.4))
     often, seldom = shared_out(np.stack([sure, unsure]))
     assert often > 0.9
     assert often + seldom == pytest.approx(1)
