@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from torch import Tensor
 
 from cryoal.learn.calibrate import SURE, forgiving, no_worse, standard_error
-from cryoal.learn.naming import ALL, search_named, step
+from cryoal.learn.naming import ALL, PATIENCE, search_named, settled, step
 from cryoal.learn.orienting import Search
 from cryoal.learn.prior import pool_prior
 from cryoal.learn.weighing import Heard, shared_out, weigh
@@ -21,12 +21,10 @@ from cryoal.models.places import even_on_rings
 
 log = logging.getLogger(__name__)
 
-#: Orientations and rounds: coarsely turned at first, finely then, until labels set aside have been
-#: told worse for so many rounds, or so small a share of the particles was called otherwise in as
-#: many. Two states of one complex part late; classes that err in each other's favour are worse for
-#: every round more.
+#: Orientations and rounds: coarsely turned at first, finely then, until calls settle or labels set
+#: aside have been told worse for as many rounds. Two states of one complex part late; classes that
+#: err in each other's favour are worse for every round more.
 COARSE, THEN = (200, 16), (400, 60)
-PATIENCE, SETTLED = 6, 0.003
 #: More rounds at the end, in as many orientations as predictions are made in.
 FINE = 2
 #: After so many rounds the averages are heard about a particle's class, beside the head; and what
@@ -158,7 +156,6 @@ def _round(
     search: Search, heard: Heard, shares: Tensor, turns: int, number: int
 ) -> NDArray[np.float32]:
     """Average anew, every so often with all particles asked of all classes: what they said."""
-    search.averages.frequency.copy_(shares.mean(0))
     also = heard.labelled(shares) if number % ALL else None
     said: NDArray[np.float32] = search.step(shares, turns, also).cpu().numpy()
     return said
@@ -244,8 +241,7 @@ def _seek(search: Search, heard: Heard, shares: Tensor) -> _Best:
         if most is None or said.mean() > most.mean():
             most = said
         calls.append(called.argmax(1))
-        settled = len(calls) > PATIENCE and (calls[-1] != calls[-1 - PATIENCE]).mean() < SETTLED
-        if settled or number >= best.number + PATIENCE:
+        if settled(calls) or number >= best.number + PATIENCE:
             break
     assert best is not None
     log.debug("averages of the classes: %d fine rounds, the best %d", number + 1, best.number + 1)

@@ -1,5 +1,6 @@
 """Averages that have no names of their own: labels say what each of them is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from cryoal.models.averages import LEAST
 
 #: Orientations and rounds with two averages a class; then siblings of one name are one again.
 APART = ((200, 4), (400, 8))
-#: More rounds then, until in six of them so small a share of the particles is called otherwise.
+#: More rounds then, until calls settle: until in so many rounds so small a share of them changes.
 TOGETHER, TURNS, PATIENCE, SETTLED = 24, 400, 6, 0.004
 #: Every so many rounds all particles are held against all averages.
 ALL = 4
@@ -118,16 +119,20 @@ def search_named(
             kept, parts = _together(origin, now)
             search = search.regrouped(kept)
         calls.append(now.called.argmax(1))
-        if len(calls) > PATIENCE and (calls[-1] != calls[-1 - PATIENCE]).mean() < SETTLED:
+        if settled(calls):
             break
     return search, now
+
+
+def settled(calls: Sequence[NDArray[np.integer]]) -> bool:
+    """Whether the classes that particles were called, round by round, change no more."""
+    return len(calls) > PATIENCE and bool((calls[-1] != calls[-1 - PATIENCE]).mean() < SETTLED)
 
 
 def step(
     search: Search, parts: Tensor, turns: int, heard: Heard, *, all_of_all: bool = True
 ) -> Named:
     """A round: averages are made anew, and what they were is named."""
-    search.averages.frequency.copy_(parts.mean(0))
     also = None if all_of_all else heard.labelled(parts)
     return named(search.step(parts, turns, also), parts, heard)
 

@@ -133,6 +133,7 @@ class Search:
             What the averages so far say of every class, see ``Averages.compared``.
         """
         averages, points = self.averages, self.points
+        averages.frequency.copy_(shares.mean(0))
         asked = shares > NEGLIGIBLE
         if also is None or self.likely is None:
             self.likely = torch.zeros_like(shares)

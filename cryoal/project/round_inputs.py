@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 def usable_labels(project: "Project") -> dict[str, str]:
     """Labels of particles that have a box: ``{id: class}``."""
-    boxes = set(project.subtomograms.ids)
-    return {name: word for name, word in project.labels.current().items() if name in boxes}
+    return _with_boxes(project, project.labels.current())
 
 
 def usable_weak(project: "Project") -> dict[str, str]:
     """Weak labels of particles that have a box: ``{id: class}``."""
+    return _with_boxes(project, project.labels.weak())
+
+
+def _with_boxes(project: "Project", labels: dict[str, str]) -> dict[str, str]:
     boxes = set(project.subtomograms.ids)
-    return {name: word for name, word in project.labels.weak().items() if name in boxes}
+    return {name: word for name, word in labels.items() if name in boxes}
 
 
 def learnt_labels(here: RoundLayout) -> dict[str, str] | None:
