@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import softmax
 
-from cryoal.learn.calibrate import fit_to_labels, fit_to_teacher, tempered
+from cryoal.learn.calibrate import (
+    fit_forgiving,
+    fit_to_labels,
+    fit_to_teacher,
+    forgiving,
+    tempered,
+)
 from cryoal.learn.metrics import (
     accuracy,
     balanced_accuracy,
@@ -81,3 +88,22 @@ def test_a_student_that_only_lacks_confidence_agrees_once_tempered(rng):
     temperature = fit_to_teacher(student, teacher)
     assert temperature == pytest.approx(1 / 3, rel=0.01)
     np.testing.assert_allclose(tempered(student, temperature), teacher, atol=1e-3)
+
+
+def test_the_best_temperature_is_found_though_forgiveness_makes_two_valleys():
+    truth, logits = np.zeros(30, dtype=int), np.tile([80.0, 0.0], (30, 1))
+    logits[:2] = 0, 20  # wrong, and sure of it
+    logits[2:4] = 0.5, 0  # hardly right: better the sharper, but for those before
+    found = fit_forgiving(logits, truth)
+    assert 15 < found < 30
+    for temperature in np.geomspace(0.02, 90, 50):
+        said = forgiving(logits / temperature, truth).mean()
+        assert said < forgiving(logits / found, truth).mean() + 0.005
+
+
+def test_labels_that_are_all_told_do_not_make_a_head_surer_than_they_can_say():
+    truth = np.arange(20) % 4
+    logits = 50 * np.eye(4)[truth]
+    sure = softmax(logits / fit_forgiving(logits, truth), axis=1).max(1)
+    assert (sure > 0.99).all()
+    assert (sure < 0.999).all()
