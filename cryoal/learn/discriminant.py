@@ -17,6 +17,8 @@ FOLDS = 5
 PASSES = 2
 #: What an unlabelled particle counts against a labelled one.
 UNLABELLED = 0.5
+#: Temperature at which answers are certain.
+CERTAIN = 0.05
 #: So many unlabelled particles are enough, and take about a second.
 ENOUGH = 8192
 
@@ -61,6 +63,7 @@ def settle(
     emphasis: NDArray[np.floating] | float = 1.0,
     *,
     hints: NDArray[np.floating] | None = None,
+    by_heart: bool = False,
     seed: int = 0,
 ) -> Settled:
     """Discriminant of a pool of which some particles are labelled.
@@ -86,6 +89,9 @@ def settle(
         Logarithms of what is known of each particle beside its points (``learn.hints``), heeded
         where it has no label: hinted particles join the labelled in the first discriminant, for as
         much as their hint says more than chance.
+    by_heart : bool
+        Whether the points were made by layers that have learnt these labels: labels set aside then
+        say nothing of how sure to be, and everything is certain.
     seed : int
         Of the folds, and of the unlabelled particles where there are more than enough.
     """
@@ -100,11 +106,12 @@ def settle(
     fold = rng.permutation(len(targets)) % FOLDS
     beside = hints[others], hints[told]
     # Names are passed on at the confidence of the labels-only discriminant.
-    first = _temperature(
-        _aside(labelled, targets, n_classes, fold, unlabelled, beside, None), targets
-    )
+    first = CERTAIN
+    if not by_heart:
+        alone = _aside(labelled, targets, n_classes, fold, unlabelled, beside, None)
+        first = _temperature(alone, targets)
     logits = _aside(labelled, targets, n_classes, fold, unlabelled, beside, first)
-    temperature = _temperature(logits, targets)
+    temperature = CERTAIN if by_heart else _temperature(logits, targets)
     weight, bias = _maximise(labelled, targets, n_classes, unlabelled, hints[others], first)
     right = log_loss = float("nan")
     if np.isfinite(logits).all():
@@ -128,6 +135,7 @@ def settle_head(
     targets: NDArray[np.integer],
     *,
     hints: NDArray[np.floating] | None = None,
+    by_heart: bool = False,
     seed: int = 0,
 ) -> dict[str, Settled]:
     """Give a network the discriminant of its embedding as a head, in place.
@@ -142,7 +150,7 @@ def settle_head(
         Its ``head`` is linear in the embedding.
     points : (N, D)
         The embedding of the pool.
-    told, targets, hints, seed
+    told, targets, hints, by_heart, seed
         As ``settle`` takes them.
 
     Returns
@@ -152,7 +160,7 @@ def settle_head(
     n_classes = network.recipe.n_classes
     weights = {way: emphasis.numpy() for way, emphasis in network.emphases().items()}
     tried = {
-        way: settle(points, told, targets, n_classes, emphasis, seed=seed)
+        way: settle(points, told, targets, n_classes, emphasis, by_heart=by_heart, seed=seed)
         for way, emphasis in weights.items()
     }
     if hints is not None:

@@ -59,7 +59,7 @@ def finish(
     p, points = predict(teacher, sight.blocks(teacher, seen), views=allowed, device=settings.device)
     settled: dict[str, Settled] = {}
     if settles and _is_linear(teacher, points, p):
-        settled = settle_head(teacher, points, told, targets, seed=settings.seed)
+        settled = settle_head(teacher, points, told, targets, by_heart=True, seed=settings.seed)
         p = _as_sure(_head(teacher), points, p, len(rows))
     if settled or balanced:
         shares = pool_prior(np.log(np.maximum(p, 1e-12)), told, targets)
