@@ -33,6 +33,7 @@ def answer(queue: list[str], truth: Path, labels: Path) -> None:
     known[known["id"].isin(queue)].to_csv(labels, sep="\t", index=False)
 
 
+@pytest.mark.slow
 def test_the_story_from_simulation_to_export_survives_a_power_cut(tmp_path: Path) -> None:
     data, project, labels = tmp_path / "data", tmp_path / "project", tmp_path / "labels.tsv"
     run("simulate", data, "--tomograms", 3, "--per-tomogram", 24, "--classes", 3, "--snr", 0.5,

@@ -39,6 +39,7 @@ def states(testdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_states_of_one_complex_are_told_apart(states):
     data, path = states / "data", states / "project"
     files = ("--tomograms", data / "tomograms.star", "--particles", data / "particles.star")

@@ -26,6 +26,7 @@ def table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, sep="\t", dtype=str).drop(columns="seconds", errors="ignore")
 
 
+@pytest.mark.slow
 def test_a_killed_benchmark_goes_on_to_the_very_same_tables(
     extracted: Path, simulated: SimulationResult, tmp_path: Path
 ) -> None:

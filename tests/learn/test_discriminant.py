@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from cryoal.learn.describe import describe
 from cryoal.learn.discriminant import discriminant, settle, settle_head, shrunk_covariance
@@ -79,6 +80,18 @@ def test_labels_set_aside_say_how_right_and_how_sure_it_is(rng):
     accuracy = (logits.argmax(1) == targets)[rest].mean()
     assert found.accuracy == pytest.approx(accuracy, abs=0.1)
     assert p[rest].max(1).mean() == pytest.approx(accuracy, abs=0.1)
+
+
+def test_a_head_on_what_has_learnt_the_labels_is_certain_of_all(rng):
+    points, targets = clouds(rng, 60, 10, apart=0.6)
+    told = np.arange(0, 180, 4)
+
+    def sure(by_heart: bool) -> np.ndarray:
+        found = settle(points, told, targets[told], 3, by_heart=by_heart)
+        return softmax(points @ found.weight.T + found.bias, axis=1).max(1)
+
+    assert np.median(sure(True)) > 0.999
+    assert np.median(sure(False)) < 0.99
 
 
 def test_a_column_without_emphasis_is_left_out(rng):

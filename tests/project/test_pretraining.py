@@ -11,6 +11,7 @@ from cryoal.project.project import Project
 from cryoal.simulate.write import SimulationResult
 
 
+@pytest.mark.slow
 def test_a_project_starts_from_weights_of_its_own(
     project: Path, simulated: SimulationResult, testdata: Path
 ) -> None:
