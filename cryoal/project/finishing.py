@@ -74,7 +74,8 @@ def _as_sure(
     """Make a settled head as sure as the trained one was of the unlabelled, in place.
 
     Its layers have learnt the labels by heart, so that labels set aside find it right always, and
-    would let it be so sure that nobody could say of which particle it is least.
+    it comes certain of everything, so that nobody could say of which particle it is least. What
+    `fit_to_teacher` may flatten at most leaves it surer than the trained one, at its own scale.
 
     Returns
     -------
