@@ -32,6 +32,9 @@ FINE = 2
 HEARD, HEEDED = 4, 0.5
 #: After so many rounds averages have shape enough to say where a particle lies.
 MOVED = 6
+#: Where after the coarse rounds more than this share of the particles lie in the centre, picks do
+#: not err: others seem to lie beside it because they are faint, and all stay.
+CENTRED = 0.5
 #: Averages are made of so many particles at most.
 ENOUGH = 3000
 #: Fewer particles for each class than this are averaged to noise.
@@ -113,7 +116,7 @@ def average(
     if shapeless is not None:
         search.averages.shapeless[shapeless] = True
     about = None if placed is None else torch.from_numpy(placed).to(device)
-    shares = _begin(search, about, heard, shares)
+    shares = _begin(search, here, about, heard, shares)
     # Those with names go on in a search of their own, and first: the other changes this one.
     with_names = [] if embedded is None else [_with_names(search, shares, embedded, heard)]
     seen = (points if placed is None else placed)[: len(heard.targets)]
@@ -138,8 +141,13 @@ def average(
     )
 
 
-def _begin(search: Search, placed: Tensor | None, heard: Heard, shares: Tensor) -> Tensor:
-    """Average coarsely, an average a class: (N, C), how likely each particle is of a class."""
+def _begin(
+    search: Search, points: Tensor, placed: Tensor | None, heard: Heard, shares: Tensor
+) -> Tensor:
+    """Average coarsely, an average a class: (N, C), how likely each particle is of a class.
+
+    With places, particles are looked for beside their centre; where picks do not err that ends.
+    """
     turns, rounds = COARSE
     for number in range(rounds):
         if number == MOVED and placed is not None:
@@ -149,6 +157,8 @@ def _begin(search: Search, placed: Tensor | None, heard: Heard, shares: Tensor) 
             head, share = weigh(heard.aside, likely[: len(heard.targets)], heard.targets)
             called = head * heard.logits + min(share, HEEDED) * likely
             shares = heard.chances(called).to(shares.device)
+    if float(search.averages.lies[0]) > CENTRED:
+        search.stay(points)
     return shares
 
 

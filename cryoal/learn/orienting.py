@@ -78,6 +78,12 @@ class Search:
         self.averages.lies.copy_(spread(ERR))
         self.likely = None
 
+    def stay(self, points: Tensor) -> None:
+        """From now on particles lie at the centre of their boxes: (N, COEFFICIENTS)."""
+        self.points = self._placed(points.view(-1, 1, SHELLS, ORDERS))
+        self.averages.lies.zero_()[0] = 1.0
+        self.likely = None
+
     def regrouped(self, index: list[int]) -> "Search":
         """A search that goes on with these averages, some of them perhaps twice, without classes.
 

@@ -82,3 +82,12 @@ def test_every_particle_keeps_its_likeliest_place(search):
         assert len(np.unique(search.points.particle)) == 90
         assert said.isfinite().all()
     assert len(search.points.points) <= 8 * 90
+
+
+def test_who_moved_and_came_back_is_seen_as_before(search):
+    search, points, _ = search
+    before = search.points.points.clone()
+    search.move(points.repeat(1, len(PLACES)))
+    search.stay(points)
+    torch.testing.assert_close(search.points.points, before)
+    assert not search.averages.moves
