@@ -57,20 +57,51 @@ def test_two_states_of_one_complex_are_told_apart(states):
     assert (called[others.index] == others).mean() > 0.75
 
 
-def test_crops_that_are_files_of_their_own_are_cut_out_whole(testdata, tmp_path):
-    crops = sorted((testdata / "simulated_3rd_party/stw_tiny").glob("*.mrc"))
-    picks = pd.DataFrame({"rlnMicrographName": [crop.name for crop in crops]})
+@pytest.fixture(scope="module")
+def crops(testdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of 22 files, each a box of one particle at 5 Angstrom: one shape, up and down."""
+    folder = tmp_path_factory.mktemp("crops")
+    files = sorted((testdata / "simulated_3rd_party/stw_tiny").glob("*.mrc"))
+    picks = pd.DataFrame({"rlnMicrographName": [file.name for file in files]})
     picks[[f"rlnCoordinate{axis}" for axis in "XYZ"]] = 12
-    write_star(tmp_path / "picks.star", {"": picks})
+    write_star(folder / "picks.star", {"": picks})
     outcome = cryoal(
-        *("extract", tmp_path / "project", "--tomograms", f"{crops[0].parent}/*.mrc"),
-        *("--particles", tmp_path / "picks.star", "--voxel-size", 5, "--box", 24),
+        *("extract", folder / "project", "--tomograms", f"{files[0].parent}/*.mrc"),
+        *("--particles", folder / "picks.star", "--voxel-size", 5, "--box", 24),
         *("--contrast", "bright", "-j", 1),
     )
     assert outcome.code == 0, outcome.stderr
-    boxes = Project.open(tmp_path / "project").subtomograms
-    assert len(boxes) == len(crops) == 22
-    listed = read_star(tmp_path / "project/particles.star")["particles"]["rlnMicrographName"]
-    for box, name in zip(boxes[list(boxes.ids)], listed, strict=True):
-        density = mrcfile.read(crops[0].parent / name)
+    return folder / "project"
+
+
+def file_of_each(project: Path) -> list[str]:
+    return list(read_star(project / "particles.star")["particles"]["rlnMicrographName"])
+
+
+def test_crops_that_are_files_of_their_own_are_cut_out_whole(crops, testdata):
+    boxes = Project.open(crops).subtomograms
+    assert len(boxes) == 22
+    for box, name in zip(boxes[list(boxes.ids)], file_of_each(crops), strict=True):
+        density = mrcfile.read(testdata / "simulated_3rd_party/stw_tiny" / name)
         assert np.corrcoef(box.ravel(), density.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.slow
+def test_up_and_down_are_told_apart_by_voxels_seen_one_way(crops):
+    """The two classes are one density, turned upside down: no invariant can tell them apart."""
+    settings = (crops / "cryoal.toml").read_text()
+    seen_one_way = (
+        'start = "scratch"\nnetwork = "compact"\nnetwork_options = {width = 0.5}\n'
+        'student = "compact-thin"\nviews = false\nrotations = 0.0\nmax_steps = 300\n'
+    )
+    (crops / "cryoal.toml").write_text(settings.replace("[train]\n", f"[train]\n{seen_one_way}"))
+    project = Project.open(crops)
+    truth = np.array([name.split("_")[1] for name in file_of_each(crops)])
+    told = np.r_[0:4, 11:15]
+    assert sorted(truth[told]) == ["c1"] * 4 + ["c2"] * 4
+    ids = project.subtomograms.ids
+    project.labels.add(dict(zip(ids[told], truth[told], strict=True)), annotator="truth")
+    project.train()
+    predictions = project.predict()
+    called = np.array(predictions.classes)[predictions.teacher.argmax(axis=1)]
+    assert np.delete(called == truth, told).mean() > 0.9

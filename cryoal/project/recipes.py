@@ -25,7 +25,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "distilled": {**BOXES, "student": "distilled-148k"},
     "still": {**BOXES, "shifts": False},
     "one_view": {**BOXES, "views": False},
-    "rotations": {**BOXES, "rotations": 0.5},
+    "unturned": {**BOXES, "rotations": 0.0},
     "noise": {**BOXES, "noise": 0.5},
     "ctf_filter": {**BOXES, "ctf_filter": 1.0},
     "mean_teacher": {**BOXES, "ema_weight": 1.0, "ema_decay": 0.99, "ema_on": "unlabelled"},

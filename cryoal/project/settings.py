@@ -69,7 +69,7 @@ class TrainSettings(_Section):
     class_weights: Literal["equal", "balanced"] = "equal"
     head: Literal["settled", "trained"] = "settled"
     ema_on: Literal["labelled", "unlabelled", "both"] = "labelled"
-    rotations: float = Field(0.0, ge=0, le=1)
+    rotations: float = Field(0.5, ge=0, le=1)
     noise: float = Field(0.0, ge=0, allow_inf_nan=False)
     ctf_filter: float = Field(0.0, ge=0, le=1)
 
@@ -126,7 +126,7 @@ format = 1
 # student_options = {}
 # class_weights = "equal"  # from scratch: of labels; balanced: classes count alike in training
 # head = "settled"       # from scratch: in closed form, when training has ended; or trained
-# rotations = 0.0        # from scratch, of boxes: share turned to any orientation,
+# rotations = 0.5        # from scratch, of boxes: share turned to any orientation,
 # noise = 0.0            # noise added, in deviations of the box,
 # ctf_filter = 0.0       # and filtering as by another defocus: see docs/concepts.md
 # device = "auto"        # auto, cpu, cuda, mps
