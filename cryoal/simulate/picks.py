@@ -30,8 +30,11 @@ HIT_VOXELS = 2.0
 #: Rotated templates matched in all; more classes means fewer orientations of each.
 ORIENTATIONS = 36
 
-#: Peaks below this many robust standard deviations of their score map are no picks.
+#: Picks are scored in robust standard deviations of their class's score map, and end here.
 THRESHOLD = 4.0
+
+#: Kind of junk: a peak of template matching where no particle is.
+FALSE_POSITIVE = "false positive"
 
 #: The list of matched picks ends here, in picks a particle.
 MOST_PICKS = 1.5
@@ -109,11 +112,11 @@ def matched_picks(
 
     Local correlation (Roseman 2003, doi:10.1016/S0304-3991(02)00333-9) of the tomogram with each
     class's template after CTF and missing wedge, both halved in size (hence low-passed to four
-    voxels), in ``ORIENTATIONS / classes`` random orientations. That is far fewer than a real
-    search takes (thousands): a stated compromise for speed, which costs recall of elongated
-    particles and precision: picks err by two voxels on the mean with six classes, and by four or
-    five with eight, whose templates come in fewer orientations. Peaks of all classes
-    are pooled; the better of two within a quarter of the diameter stays, so that the farther ones
+    voxels), in ``ORIENTATIONS / classes`` random orientations and once averaged over all. That
+    is far fewer than a real search takes (thousands): a stated compromise for speed, which
+    costs recall and precision. Scores of a small template scatter more than those of a large
+    one, so each class's are counted in their own deviations, and peaks of all classes are
+    pooled; the better of two within a quarter of the diameter stays, so that the farther ones
     remain as duplicates.
 
     Parameters
@@ -151,7 +154,7 @@ def matched_picks(
             norm = np.sqrt(float((filtered**2).sum()))
             np.maximum(best, fft.irfftn(spectrum * kernel.conj(), s=shape) / norm, out=best)
         inside = 4 / 3 * np.pi * (diameter / 2) ** 3
-        score = best / (deviation * np.sqrt(inside))
+        score = _deviations(best / (deviation * np.sqrt(inside)))
         peaks = _peaks(score, diameter, edge)
         found.append(peaks)
         scores.append(score[tuple(peaks.T)])
@@ -173,7 +176,7 @@ def truth_by_distance(
     distance, nearest = tree.query(positions)
     hit = distance <= np.maximum(HIT_SHARE * scene.diameters[nearest], HIT_VOXELS)
     labels = np.where(hit, scene.labels[nearest], JUNK).astype(str)
-    return labels, np.where(hit, "", "false positive").astype(str)
+    return labels, np.where(hit, "", FALSE_POSITIVE).astype(str)
 
 
 def _halved(volume: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -194,7 +197,11 @@ def _halved(volume: NDArray[np.float32]) -> NDArray[np.float32]:
 def _templates(
     density: Density, turns: int, shape: tuple[int, ...], rng: np.random.Generator
 ) -> list[NDArray[np.float32]]:
-    """Randomly turned templates at half size, centred on voxel 0 of an array of this shape."""
+    """A template at half size, centred on voxel 0 of an array of this shape.
+
+    First averaged over all rotations, which finds the centre of what no turn here fits; then in
+    so many random orientations.
+    """
     # Against aliasing when every second voxel is kept.
     soft = ndimage.gaussian_filter(density.data, 0.8)
     start = len(soft) // 2 % 2  # so that the centre is one of the voxels kept
@@ -203,7 +210,11 @@ def _templates(
     middle = len(soft) // 2 // 2
     coarse = np.pad(coarse, (box // 2 - middle, box - len(coarse) - (box // 2 - middle)))
     coefficients = ndimage.spline_filter(coarse, order=3, output=np.float32, mode="mirror")
-    templates = []
+    shell = np.rint(radius_grid(len(coarse), (len(coarse) // 2,) * 3)).astype(np.intp)
+    profile = np.bincount(shell.ravel(), coarse.ravel()) / np.bincount(shell.ravel())
+    mean = np.zeros(shape, dtype=np.float32)
+    mean[: len(coarse), : len(coarse), : len(coarse)] = profile[shell]
+    templates = [np.roll(mean, (-(len(coarse) // 2),) * 3, axis=(0, 1, 2))]
     for rotation in Rotation.random(turns, random_state=rng):
         cluster = rotated(coefficients, rotation, np.zeros(3))
         template = np.zeros(shape, dtype=np.float32)
@@ -229,13 +240,20 @@ def _local_deviation(
     return floored
 
 
+def _deviations(score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A score map in robust standard deviations above its median."""
+    middle = np.median(score)
+    deviations: NDArray[np.float32] = (score - middle) / (
+        1.4826 * np.median(np.abs(score - middle))
+    )
+    return deviations
+
+
 def _peaks(score: NDArray[np.float32], diameter: float, edge: int) -> NDArray[np.intp]:
     """Local maxima above the threshold and away from the faces: (M, 3)."""
     size = max(int(0.5 * diameter) | 1, 3)
-    middle = np.median(score)
-    spread = 1.4826 * np.median(np.abs(score - middle))
     top = ndimage.maximum_filter(score, size=size)
-    peak = (score == top) & (score > middle + THRESHOLD * spread)
+    peak = (score == top) & (score > THRESHOLD)
     inside = np.zeros_like(peak)
     inside[edge:-edge, edge:-edge, edge:-edge] = True
     return np.argwhere(peak & inside)
