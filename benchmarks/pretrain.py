@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save as to_bytes
 
+from cryoal.learn import looks
 from cryoal.learn.first_shapes import make_first_shapes
 from cryoal.learn.lessons import MADE_UP, Lessons, make_lessons, with_templates
 from cryoal.learn.pretrain import Course, pretrain
@@ -29,6 +30,8 @@ from cryoal.models.pretrained import save_weights
 KEPT_ASIDE = ("1bxn", "1qvr", "2uv8", "3cf3", "3j9i", "4cr2", "4v4r", "5mrc")
 #: Parts and near copies of those.
 KIN = ("4v4r_30S", "4v4r_50S", "4v7r")
+#: What ``cryoal.learn.looks`` says of imaging and picking that the facts beside weights state.
+DRAWN = ("SNRS", "TILTS", "JITTER", "FAR", "OFF_CENTRE", "MATCHED")
 
 
 def main() -> None:
@@ -88,6 +91,7 @@ def main() -> None:
         "families": [
             asdict(f) | {"templates": f.templates and Path(f.templates).name} for f in families
         ],
+        "looks": {name: getattr(looks, name) for name in DRAWN},
         "scenes": options.scenes,
         "tomograms": int(lessons.tomogram.max()) + 1,
         "particles": len(lessons.points),

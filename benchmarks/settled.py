@@ -3,14 +3,20 @@
     python benchmarks/settled.py PROJECT --truth truth.tsv
 
 Random labels, eight draws each, scored on all other particles, which are in the pool as they are
-in a project. Three heads: of the invariants by the labels alone, of the invariants by labels
-and pool, and of the pretrained layers and the invariants by labels and pool (the default).
+in a project. Heads settled on the invariants by the labels alone, on the invariants by labels
+and pool, and on the pretrained layers and the invariants by labels and pool (the default); on the
+latter also the nearest mean of a class (prototypes) and logistic regression, by labels alone;
+these need scikit-learn.
 """
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.linear_model import LogisticRegression
 
 from cryoal import Project
 from cryoal.io import read_tsv
@@ -20,6 +26,37 @@ from cryoal.models.base import build
 from cryoal.models.pretrained import start_from_weights
 from cryoal.models.shape import LEARNT, Shape
 from cryoal.project.sight import look
+
+#: Takes points of all particles, the rows of labelled ones and their classes; names every row.
+Way = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def by_head(
+    seen: np.ndarray,
+    told: np.ndarray,
+    own: np.ndarray,
+    *,
+    weight: np.ndarray | float = 1.0,
+    pool: bool = True,
+) -> np.ndarray:
+    """Names by a settled head."""
+    known, at = (seen, told) if pool else (seen[told], np.arange(len(told)))
+    found = settle(known, at, own, own.max() + 1, weight)
+    named: np.ndarray = (seen @ found.weight.T + found.bias).argmax(1)
+    return named
+
+
+def by_means(seen: np.ndarray, told: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Names by the nearest mean of a class."""
+    means = np.stack([seen[told[own == kind]].mean(0) for kind in range(own.max() + 1)])
+    named: np.ndarray = cdist(seen, means).argmin(1)
+    return named
+
+
+def by_logistic(seen: np.ndarray, told: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Names by logistic regression on the labels."""
+    named: np.ndarray = LogisticRegression(max_iter=1000).fit(seen[told], own).predict(seen)
+    return named
 
 
 def main() -> None:
@@ -46,11 +83,19 @@ def main() -> None:
     _, points = predict(network, sight.invariants)
     invariants = points[:, LEARNT:]
     print("head", *options.labels, sep="\t")
-    ways = [("invariants, labels", invariants, 1.0, False), ("invariants", invariants, 1.0, True)]
+    ways: list[tuple[str, np.ndarray, Way]] = [
+        ("invariants, labels", invariants, partial(by_head, pool=False)),
+        ("invariants", invariants, by_head),
+    ]
     for emphasis in options.emphasis:
         weight = np.where(np.arange(points.shape[1]) < LEARNT, emphasis, 1.0)
-        ways.append((f"pretrained {emphasis:g}", points, weight, True))
-    for name, seen, weight, pool in ways:
+        weighed = (weight * points).astype(np.float32)
+        ways += [
+            (f"pretrained {emphasis:g}", points, partial(by_head, weight=weight)),
+            (f"nearest mean {emphasis:g}", weighed, by_means),
+            (f"logistic {emphasis:g}", weighed, by_logistic),
+        ]
+    for name, seen, way in ways:
         line = []
         for n in options.labels:
             right = []
@@ -58,12 +103,7 @@ def main() -> None:
                 order = np.random.default_rng(draw).permutation(len(targets))
                 told, rest = order[:n], order[n:]
                 known, own = np.unique(targets[told], return_inverse=True)
-                if pool:
-                    found = settle(seen, told, own, len(known), weight)
-                else:
-                    found = settle(seen[told], np.arange(n), own, len(known), weight)
-                logits = seen[rest] @ found.weight.T + found.bias
-                right.append((known[logits.argmax(1)] == targets[rest]).mean())
+                right.append((known[way(seen, told, own)[rest]] == targets[rest]).mean())
             line.append(f"{np.mean(right):.3f}")
         print(name, *line, sep="\t", flush=True)
 

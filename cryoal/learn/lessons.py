@@ -1,7 +1,6 @@
 """What pretraining learns from: invariants of particles in simulated tomograms of many kinds."""
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -9,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.geometry import frequencies
+from cryoal.core.labels import JUNK
 from cryoal.data.crop import Cropper
 from cryoal.data.normalise import Shells, normalise
 from cryoal.learn.describe import describe
+from cryoal.learn.looks import Look, draw_look, reconstructed
 from cryoal.models.invariants import SIZE
-from cryoal.simulate.ctf import CTF_STATES, Ctf
 from cryoal.simulate.density import Density, load_templates
 from cryoal.simulate.junk import KINDS
+from cryoal.simulate.picks import FALSE_POSITIVE, Picks, known_picks, matched_picks
 from cryoal.simulate.procedural import random_densities
 from cryoal.simulate.scene import Scene, shape_for
 from cryoal.simulate.tomogram import build_scene, image
@@ -31,10 +30,10 @@ BOXES = (20, 24, 28, 32, 36, 40, 44)
 #: Complexes in one scene, from few to many: what stands beside a particle sets the scale on
 #: which it is judged.
 FEWEST, MOST = 4, 40
-#: Largest standard deviation of a tomogram's picking errors, voxels, beside the rounding.
-JITTER = 1.2
+#: Complexes of a scene that template matching looks for, at most.
+SOUGHT = 6
 
-JUNK_CLASSES = tuple(f"junk_{kind}" for kind in KINDS)
+JUNK_CLASSES = tuple(f"junk_{kind}" for kind in (*KINDS, FALSE_POSITIVE))
 
 
 @dataclass(frozen=True)
@@ -96,32 +95,6 @@ def with_templates(
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one tomogram was taken and reconstructed.
-
-    Attributes
-    ----------
-    ctf : Ctf
-    snr : float
-        See ``simulate.tomogram.SNR_DEFINITION``.
-    tilt_range : (low, high), degrees
-    tilt_axis : "y" or "x"
-    weight : float
-        The spectrum is multiplied by k to this power: reconstructions weigh it differently
-        (weighted back-projection 0, SIRT-like below 0).
-    resolution : float, Angstrom
-        Where a Gaussian low-pass is one half; infinite for none.
-    """
-
-    ctf: Ctf
-    snr: float
-    tilt_range: tuple[float, float]
-    tilt_axis: str
-    weight: float
-    resolution: float
-
-
-@dataclass(frozen=True)
 class Lessons:
     """What a network is pretrained on.
 
@@ -143,44 +116,6 @@ class Lessons:
     tomogram: NDArray[np.int64]
     scene: NDArray[np.int64]
     classes: tuple[str, ...]
-
-
-def draw_look(rng: np.random.Generator) -> Look:
-    """Draw imaging conditions wide enough to hold most laboratories' habits."""
-    ctf = Ctf(
-        defocus=float(rng.uniform(15_000, 60_000)),
-        amplitude_contrast=float(rng.uniform(0.06, 0.12)),
-        state=CTF_STATES[int(rng.random() < 0.35)],
-        b_factor=float(rng.uniform(200, 2000)),
-    )
-    low, high = -rng.uniform(45, 65), rng.uniform(45, 65)
-    if rng.random() < 0.6:
-        high = -low
-    plain = rng.random() < 0.5
-    return Look(
-        ctf,
-        float(np.exp(rng.uniform(np.log(0.05), np.log(1.0)))),
-        (float(low), float(high)),
-        "yx"[int(rng.random() < 0.25)],
-        0.0 if plain else float(rng.uniform(-0.7, 0.3)),
-        math.inf if plain else float(rng.uniform(22, 60)),
-    )
-
-
-def reconstructed(
-    volume: NDArray[np.float32], voxel_size: float, look: Look
-) -> NDArray[np.float32]:
-    """Weigh a tomogram's spectrum as a reconstruction program or a filter would."""
-    if look.weight == 0 and math.isinf(look.resolution):
-        return volume
-    kz, ky, kx = (np.asarray(f, dtype=np.float32) for f in frequencies(volume.shape))
-    k = np.sqrt(kz**2 + ky**2 + kx**2)
-    falling = np.exp(-np.log(2) * (k * look.resolution / voxel_size) ** 2)
-    spectrum = fft.rfftn(volume)
-    # The lowest frequencies are kept finite: 1/64 per voxel is about a tomogram's extent.
-    spectrum *= np.maximum(k, 1 / 64) ** look.weight * falling
-    filtered: NDArray[np.float32] = fft.irfftn(spectrum, s=volume.shape)
-    return filtered
 
 
 def make_lessons(
@@ -251,7 +186,7 @@ def _scene_of(
     few = int(rng.integers(min(FEWEST, len(densities)), min(MOST, len(densities)) + 1))
     chosen = [densities[at] for at in rng.permutation(len(densities))[:few]]
     scene = _fill(chosen, particles, junk, rng)
-    return [_look_at(scene, family, rng) for _ in range(looks)]
+    return [_look_at(scene, chosen, family, rng) for _ in range(looks)]
 
 
 def _fill(
@@ -271,7 +206,7 @@ def _fill(
 
 
 def _look_at(
-    scene: Scene, family: Family, rng: np.random.Generator
+    scene: Scene, densities: Sequence[Density], family: Family, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
     """Image a scene once, cut out its picks and describe them."""
     look = draw_look(rng)
@@ -286,19 +221,43 @@ def _look_at(
         contrast="bright",
     )
     volume = reconstructed(seen.volume, family.voxel_size, look)
-    positions = np.concatenate([scene.positions, *scene.junk.values()])
-    kinds = np.repeat(list(scene.junk), [len(p) for p in scene.junk.values()])
-    names = np.concatenate(
-        [[f"{family.name}/{name}" for name in scene.labels], [f"junk_{kind}" for kind in kinds]]
-    ).astype(str)
-    jitter = rng.uniform(0, JITTER) * rng.standard_normal(positions.shape)
+    picks = _pick(volume, scene, densities, look, rng)
+    names = np.where(
+        picks.labels == JUNK,
+        np.char.add("junk_", picks.kinds),
+        np.char.add(f"{family.name}/", picks.labels),
+    )
     # On whole voxels a box is an exact copy; the rounding is part of the picks' error.
-    picks = np.rint(positions + np.clip(jitter, -2, 2))
+    positions = np.rint(picks.positions)
     box = int(rng.choice(BOXES))
     # As extraction stores them: a margin for shifts around 1.5 diameters.
     stored = box + 4
     cropper = Cropper(volume, stored)
     shells = Shells(stored, box / 3 * float(rng.uniform(0.85, 1.15)))
-    kept = np.flatnonzero(cropper.inside(picks) > 0.9)
-    boxes = np.stack([normalise(cropper(picks[row]), shells).box for row in kept])
+    kept = np.flatnonzero(cropper.inside(positions) > 0.9)
+    boxes = np.stack([normalise(cropper(positions[row]), shells).box for row in kept])
     return describe([boxes], box, device="cpu")[:, :SIZE], names[kept]
+
+
+def _pick(
+    volume: NDArray[np.float32],
+    scene: Scene,
+    densities: Sequence[Density],
+    look: Look,
+    rng: np.random.Generator,
+) -> Picks:
+    """Every place of the scene, a little off; or what template matching takes for particles."""
+    if look.matched:
+        found = matched_picks(
+            volume,
+            scene,
+            densities[:SOUGHT],
+            look.ctf,
+            rng,
+            tilt_range=look.tilt_range,
+            tilt_axis=look.tilt_axis,
+        )
+        # Nobody goes on with a search that hardly finds a thing.
+        if len(found.positions) > len(scene.positions) / 4:
+            return found
+    return known_picks(scene, rng, jitter=look.jitter)

@@ -6,11 +6,10 @@ import pytest
 from cryoal.learn.lessons import (
     JUNK_CLASSES,
     Family,
-    draw_look,
     make_lessons,
-    reconstructed,
     with_templates,
 )
+from cryoal.learn.looks import JITTER, SNRS, TILTS, draw_look, reconstructed
 from cryoal.models.invariants import SIZE
 
 SMALL = (
@@ -58,11 +57,22 @@ def test_templates_stand_beside_what_is_made_up(testdata):
     assert "templates_10A/4v94" in lessons.classes
 
 
+def test_where_picks_are_matched_some_are_false():
+    lessons = make_lessons(1, 0, SMALL, looks=12, per_scene=24, junk=4)
+    seen = [{lessons.classes[t] for t in lessons.targets[lessons.tomogram == n]} for n in range(12)]
+    matched = [names for names in seen if "junk_false positive" in names]
+    assert 0 < len(matched) < 12
+    assert all(any("/" in name for name in names) for names in matched)
+
+
 def test_looks_differ_and_stay_within_what_laboratories_do(rng):
     looks = [draw_look(rng) for _ in range(60)]
     assert {look.ctf.state for look in looks} == {"phase-flipped", "uncorrected"}
     assert {look.tilt_axis for look in looks} == {"x", "y"}
-    assert all(0.05 <= look.snr <= 1 for look in looks)
+    assert all(SNRS[0] <= look.snr <= SNRS[1] for look in looks)
+    assert all(TILTS[0] <= abs(t) <= TILTS[1] for look in looks for t in look.tilt_range)
+    assert any(look.matched for look in looks)
+    assert any(look.jitter > JITTER for look in looks)
     assert any(abs(sum(look.tilt_range)) > 3 for look in looks)
 
 
