@@ -96,7 +96,7 @@ def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
 
 #: Settings that only a training by steps heeds, and those of them that only boxes can show.
 BY_STEPS = ("network_options", "student_options", "class_weights", "head", "ema_on")
-OF_BOXES = ("shifts", "rotations", "noise", "ctf_filter")
+OF_BOXES = ("shifts", "rotations", "noise", "ctf_filter", "pool_steps")
 
 
 def _check_changed(settings: TrainSettings, teacher: Network) -> None:

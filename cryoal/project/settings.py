@@ -72,6 +72,7 @@ class TrainSettings(_Section):
     rotations: float = Field(0.5, ge=0, le=1)
     noise: float = Field(0.0, ge=0, allow_inf_nan=False)
     ctf_filter: float = Field(0.0, ge=0, le=1)
+    pool_steps: int = Field(0, ge=0)
 
 
 class SelectSettings(_Section):
@@ -129,6 +130,7 @@ format = 1
 # rotations = 0.5        # from scratch, of boxes: share turned to any orientation,
 # noise = 0.0            # noise added, in deviations of the box,
 # ctf_filter = 0.0       # and filtering as by another defocus: see docs/concepts.md
+# pool_steps = 0         # from scratch, of boxes: steps without labels before
 # device = "auto"        # auto, cpu, cuda, mps
 # seed = 0
 

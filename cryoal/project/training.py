@@ -17,6 +17,7 @@ from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict, predict_dropout
 from cryoal.learn.prior import balanced_weights
 from cryoal.learn.schedule import History, Schedule
+from cryoal.learn.self_supervision import learn_alike
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
 from cryoal.models.carry import carry
@@ -146,6 +147,8 @@ def train_pair(
         resume_path=resume_path,
         progress=progress,
     )
+    if settings.pool_steps and (earlier is None or settings.start != "previous"):
+        _learn_alone(teacher, sight, everyone, settings)
     schedule = schedule or schedule_for(settings)
     history = learn(schedule=schedule)
     if by_steps:
@@ -155,6 +158,23 @@ def train_pair(
             # whoever is killed in them comes back to the state of the long training.
             learn(schedule=replace(schedule, min_steps=0, max_steps=0), resume_path=None)
     return Pair(teacher, student, classes, history, settled)
+
+
+def _learn_alone(
+    teacher: Network, sight: Sight, rows: NDArray[np.intp], settings: TrainSettings
+) -> None:
+    """Let a teacher learn from particles of the project, no matter what they are."""
+    sample = np.sort(np.random.default_rng(settings.seed).permutation(rows)[:POOL_SAMPLE])
+    learn_alike(
+        teacher,
+        sight.show(sample, teacher),
+        steps=settings.pool_steps,
+        views=sight.allowed[sample] if settings.views else None,
+        shift=sight.store.geometry.shift if settings.shifts else 0,
+        distort=_distort(sight, sample, settings),
+        seed=settings.seed,
+        device=settings.device,
+    )
 
 
 def _distort(sight: Sight, rows: NDArray[np.intp], settings: TrainSettings) -> Distort | None:

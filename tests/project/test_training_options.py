@@ -99,13 +99,15 @@ def test_a_recipe_file_may_give_options_and_another_network_does_not_inherit_the
     assert recipe("project", made).network_options == {"width": 8}
 
 
-@pytest.mark.parametrize("name", ["rotations", "noise", "ctf_filter"])
-def test_what_changes_nothing_is_refused(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("rotations", 0.4), ("noise", 0.4), ("ctf_filter", 0.4), ("pool_steps", 4)]
+)
+def test_what_changes_nothing_is_refused(name: str, value: float) -> None:
     with pytest.raises(CryoalError, match=rf'{name} under.* set start = "scratch"'):
-        check_settings(TrainSettings(**{name: 0.4}), 3, 18)
+        check_settings(TrainSettings(**{name: value}), 3, 18)
     with pytest.raises(CryoalError, match=rf"{name} under.* sees invariants"):
-        check_settings(TrainSettings(start="scratch", **{name: 0.4}), 3, 18)
-    check_settings(boxes(**{name: 0.4}), 3, 18)
+        check_settings(TrainSettings(start="scratch", **{name: value}), 3, 18)
+    check_settings(boxes(**{name: value}), 3, 18)
 
 
 def test_a_network_that_cannot_be_told_how_common_classes_are_is_refused_before_it_is_trained(
@@ -126,6 +128,7 @@ def test_a_network_that_cannot_be_told_how_common_classes_are_is_refused_before_
         {"noise": 0.5},
         {"ctf_filter": 1.0},
         {"shifts": False},
+        {"pool_steps": 2},
         {"class_weights": "balanced"},
         {"head": "trained"},
         {"ema_on": "unlabelled", "ema_weight": 1.0},
