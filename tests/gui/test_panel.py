@@ -48,10 +48,15 @@ def test_six_panes_are_drawn_and_change_with_the_particle(
     wait(lambda: not panel.pictures.drawing)
     before = rendered(viewer)
     press(canvas, "N")
+
+    def changed(name: str, picture: np.ndarray) -> bool:
+        return bool((pane(panel, before, name) != pane(panel, picture, name)).mean() > 0.001)
+
+    wait(lambda: changed("queue", rendered(viewer)))  # framed once the particle is on the screen
     after = rendered(viewer)
     for name in ("xy", "xz", "yz", "projection", "tomogram", "queue"):
         assert pane(panel, before, name).std() > 10, name
-        assert (pane(panel, before, name) != pane(panel, after, name)).mean() > 0.001, name
+        assert changed(name, after), name
     corner = after[-60:, :200]
     assert corner.max() > 200  # the scale bar
     assert {str(layer.units[0]) for layer in viewer.layers} == {"nanometer"}
