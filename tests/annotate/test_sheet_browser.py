@@ -100,7 +100,13 @@ class Desk:
         return int(self.text("#number").split()[0]) - 1
 
     def download(self) -> Path:
-        with self.page.expect_download() as waiting:
+        try:
+            return self._download()
+        except sync_api.TimeoutError:  # a busy Chromium once dropped one; people click again
+            return self._download()
+
+    def _download(self) -> Path:
+        with self.page.expect_download(timeout=10_000) as waiting:
             self.page.click("#download")
         path = self.folder / waiting.value.suggested_filename
         waiting.value.save_as(path)
