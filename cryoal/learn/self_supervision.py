@@ -6,8 +6,8 @@ not all become one point.
 """
 
 import logging
-import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional
 from cryoal.data.distort import Distort
 from cryoal.learn.batches import Batches, mix
 from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
+from cryoal.learn.schedule import Schedule
 from cryoal.models.base import Network
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ log = logging.getLogger(__name__)
 ALIKE, APART, UNLIKE = 25.0, 25.0, 1.0
 #: Columns of the expanded embedding that the loss is taken of.
 EXPANDED = 512
-BATCH, RATE, DECAY, WARMUP = 64, 1e-3, 1e-4, 50
+#: A descent from the first step on; its length is the caller's.
+SCHEDULE = Schedule(learning_rate=1e-3, weight_decay=1e-4, batch_size=64, descent=1.0)
 
 
 def learn_alike(
@@ -63,7 +65,8 @@ def learn_alike(
     """
     began, where = time.monotonic(), resolve_device(device)
     data = Batches(boxes, views, shift, seed, where, distort)
-    size = min(BATCH, len(data.boxes))
+    schedule = replace(SCHEDULE, max_steps=steps)
+    size = min(schedule.batch_size, len(data.boxes))
     network.to(where, memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
     bfloat16 = bfloat16_pays(where) and bfloat16_is_right(network)
     distances: list[float] = []
@@ -77,7 +80,7 @@ def learn_alike(
             nn.Linear(EXPANDED, EXPANDED),
         ).to(where)
         optimiser = torch.optim.AdamW(
-            [*network.parameters(), *expander.parameters()], lr=RATE, weight_decay=DECAY
+            [*network.parameters(), *expander.parameters()], weight_decay=schedule.weight_decay
         )
         for step in range(steps):
             rows = data.rows(step, size)
@@ -88,7 +91,7 @@ def learn_alike(
             one, other = expander(both.float()).chunk(2)
             distance = functional.mse_loss(one, other)
             spread = sum(_spread(some) for some in (one, other))
-            optimiser.param_groups[0]["lr"] = RATE * _rate(step, steps)
+            optimiser.param_groups[0]["lr"] = schedule.learning_rate * schedule.rate(step, 0)
             optimiser.zero_grad()
             (ALIKE * distance + spread).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -107,10 +110,5 @@ def _spread(points: Tensor) -> Tensor:
     centred = points - points.mean(0)
     narrow = functional.relu(1 - (centred.var(0) + 1e-4).sqrt()).mean()
     together = (centred.T @ centred / (len(points) - 1)).square()
-    return APART / 2 * narrow + UNLIKE * (together.sum() - together.diagonal().sum()) / len(
-        together
-    )
-
-
-def _rate(step: int, steps: int) -> float:
-    return min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    apart = (together.sum() - together.diagonal().sum()) / points.shape[1]
+    return APART / 2 * narrow + UNLIKE * apart
