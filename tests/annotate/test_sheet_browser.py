@@ -102,7 +102,9 @@ class Desk:
     def download(self) -> Path:
         try:
             return self._download()
-        except sync_api.TimeoutError:  # a busy Chromium once dropped one; people click again
+        except sync_api.TimeoutError:
+            # A busy Chromium once dropped a file that the page had given it; people click again.
+            assert self.text("#toast").startswith("Saved ")
             return self._download()
 
     def _download(self) -> Path:
