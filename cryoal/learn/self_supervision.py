@@ -7,6 +7,7 @@ not all become one point.
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.nn import functional
 from cryoal.data.distort import Distort
 from cryoal.learn.batches import Batches, mix
 from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
-from cryoal.learn.schedule import Schedule
+from cryoal.learn.schedule import LOSS_MEMORY_STEPS, Schedule
 from cryoal.models.base import Network
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def learn_alike(
     distort: Distort | None = None,
     seed: int = 0,
     device: str = "auto",
+    progress: Callable[[int, int, float], None] | None = None,
 ) -> float:
     """Teach a network, in place, that two looks at a particle show the same.
 
@@ -56,6 +58,7 @@ def learn_alike(
         Each sees 64 particles twice.
     views, shift, distort, seed, device
         As ``fit`` takes them: how one look differs from another.
+    progress : callable (step, steps, squared distance of two looks), optional
 
     Returns
     -------
@@ -96,6 +99,8 @@ def learn_alike(
             (ALIKE * distance + spread).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             distances.append(float(distance.detach()))
+            if progress is not None and (step + 1) % LOSS_MEMORY_STEPS == 0:
+                progress(step + 1, steps, distances[-1])
     network.to("cpu").eval()
     apart = float(np.mean(distances[-max(1, steps // 10) :]))
     log.info(

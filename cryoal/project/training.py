@@ -148,7 +148,7 @@ def train_pair(
         progress=progress,
     )
     if settings.pool_steps and (earlier is None or settings.start != "previous"):
-        _learn_alone(teacher, sight, everyone, settings)
+        _learn_alone(teacher, sight, everyone, settings, progress)
     schedule = schedule or schedule_for(settings)
     history = learn(schedule=schedule)
     if by_steps:
@@ -161,7 +161,11 @@ def train_pair(
 
 
 def _learn_alone(
-    teacher: Network, sight: Sight, rows: NDArray[np.intp], settings: TrainSettings
+    teacher: Network,
+    sight: Sight,
+    rows: NDArray[np.intp],
+    settings: TrainSettings,
+    progress: Callable[[int, int, float], None] | None,
 ) -> None:
     """Let a teacher learn from particles of the project, no matter what they are."""
     sample = np.sort(np.random.default_rng(settings.seed).permutation(rows)[:POOL_SAMPLE])
@@ -174,6 +178,7 @@ def _learn_alone(
         distort=_distort(sight, sample, settings),
         seed=settings.seed,
         device=settings.device,
+        progress=progress,
     )
 
 

@@ -34,7 +34,16 @@ def recognised(some: Network, boxes: np.ndarray) -> float:
 
 def test_a_network_comes_to_recognise_a_particle_that_was_shifted(boxes: np.ndarray) -> None:
     fresh, taught = network(), network()
-    learn_alike(taught, boxes, steps=100, shift=SHIFT, device="cpu")
+    heard: list[tuple[int, int]] = []
+    learn_alike(
+        taught,
+        boxes,
+        steps=100,
+        shift=SHIFT,
+        device="cpu",
+        progress=lambda step, of, _: heard.append((step, of)),
+    )
+    assert heard == [(50, 100), (100, 100)]
     assert recognised(taught, boxes) > recognised(fresh, boxes) + 0.2
 
 
