@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.io.compressed import compression
-from cryoal.io.volumes import LARGEST_SIDE, VolumeHeader
+from cryoal.io.volumes import LARGEST_SIDE, MOST_VOXELS, VolumeHeader
 
 HEADER_BYTES = 1024
 
@@ -133,7 +133,8 @@ def _sides_make_sense(header: Any) -> bool:
     depth = "mz" if 401 <= int(header["ispg"]) <= 630 else "nz"
     sides = [int(header[name]) for name in ("nx", "ny", depth)]
     whole = int(header["nz"]) > 0 and int(header["nsymbt"]) >= 0
-    return whole and all(0 < side <= LARGEST_SIDE for side in sides)
+    sensible = all(0 < side <= LARGEST_SIDE for side in sides)
+    return whole and sensible and math.prod(sides) <= MOST_VOXELS
 
 
 def _voxel_sizes(header: Any) -> NDArray[np.float64]:

@@ -24,10 +24,13 @@ Place = str | Path
 
 #: Endings by which volumes are called; what they are is told by their content.
 ENDINGS = (".mrc", ".rec", ".map", ".mrcs", ".st", ".ali", ".preali", ".em", ".tif", ".tiff",
-           ".zarr", ".vol", ".spi", ".gz", ".bz2", ".xz")  # fmt: skip
+           ".zarr", ".gz", ".bz2", ".xz")  # fmt: skip
 
 #: No side of a tomogram is longer; a header that says so is no header.
 LARGEST_SIDE = 100_000
+
+#: No tomogram has more voxels, which would be a terabyte at least.
+MOST_VOXELS = 10**12
 
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 _FOREIGN = (

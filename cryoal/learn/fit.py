@@ -37,7 +37,6 @@ def fit(
     distort: Distort | None = None,
     transfer: TransferOptions | None = None,
     schedule: Schedule | None = None,
-    class_weights: NDArray[np.floating] | None = None,
     unlabelled: NDArray[np.floating] | Tensor | None = None,
     unlabelled_views: NDArray[np.bool_] | None = None,
     unlabelled_distort: Distort | None = None,
@@ -71,8 +70,6 @@ def fit(
         Distorts shifted and turned boxes further (``data.distort.distorter``).
     transfer : TransferOptions, optional
     schedule : Schedule, optional
-    class_weights : (C,) float, optional
-        Of the cross-entropy, for example from ``prior.balanced_weights``.
     unlabelled : (U, S, S, S), optional
         For transfer or consistency on unlabelled particles: a sample of the pool that fits in
         memory.
@@ -93,7 +90,7 @@ def fit(
     began = time.monotonic()
     transfer, schedule = transfer or TransferOptions(), schedule or Schedule()
     where = resolve_device(device)
-    run = _Run(teacher, student, transfer, schedule, class_weights, where, len(boxes), seed)
+    run = _Run(teacher, student, transfer, schedule, where, len(boxes), seed)
     data = Batches(boxes, views, shift, seed, where, distort)
     labels = torch.as_tensor(targets, dtype=torch.int64, device=where)
     pool = (
@@ -142,7 +139,6 @@ class _Run:
         student: Network,
         transfer: TransferOptions,
         schedule: Schedule,
-        class_weights: NDArray[np.floating] | None,
         device: torch.device,
         n: int,
         seed: int,
@@ -150,12 +146,7 @@ class _Run:
         for network in (teacher, student):
             network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
             network.train()
-        weights = (
-            None
-            if class_weights is None
-            else torch.as_tensor(class_weights, dtype=torch.float32, device=device)
-        )
-        self.pair = KnowledgeTransfer(teacher, student, transfer, weights, schedule.label_smoothing)
+        self.pair = KnowledgeTransfer(teacher, student, transfer, schedule.label_smoothing)
         self.schedule, self.device = schedule, device
         self.bfloat16 = bfloat16_pays(device) and all(
             bfloat16_is_right(network) for network in (teacher, student)

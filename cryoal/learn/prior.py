@@ -51,14 +51,3 @@ def tell(head: torch.nn.Linear, shares: NDArray[np.floating]) -> None:
     logs = torch.from_numpy(np.log(shares).astype(np.float32))
     with torch.no_grad():
         head.bias.add_(logs.to(head.bias.device))  # whatever predicted last left it there
-
-
-def balanced_weights(targets: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
-    """Class weights that make every class count alike: (C,), their mean over particles 1.
-
-    A network so trained answers for a pool where all classes are equally common: what
-    ``pool_prior`` takes.
-    """
-    counts = np.bincount(targets, minlength=n_classes).astype(np.float64)
-    weights = np.divide(1.0, counts, out=np.zeros(n_classes), where=counts > 0)
-    return weights * (len(targets) / max(1, int((counts > 0).sum())))

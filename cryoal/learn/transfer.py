@@ -162,8 +162,6 @@ class KnowledgeTransfer:
     ----------
     teacher, student : Network
     options : TransferOptions
-    class_weights : (C,) Tensor, optional
-        Of the cross-entropy.
     label_smoothing : float
         Share of the target spread over all classes.
     """
@@ -173,7 +171,6 @@ class KnowledgeTransfer:
         teacher: Network,
         student: Network,
         options: TransferOptions,
-        class_weights: Tensor | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
         self.teacher, self.student, self.options = teacher, student, options
@@ -182,14 +179,11 @@ class KnowledgeTransfer:
             self.average = MovingAverage(teacher, options.ema_decay, into=student)
         elif options.ema_weight > 0:
             self.average = MovingAverage(teacher, options.ema_decay)
-        self._weights = class_weights
         self._smoothing = label_smoothing
 
     def task_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy with the labels: the mean over the batch."""
-        return functional.cross_entropy(
-            logits, targets, weight=self._weights, label_smoothing=self._smoothing
-        )
+        return functional.cross_entropy(logits, targets, label_smoothing=self._smoothing)
 
     def losses(
         self,

@@ -23,22 +23,20 @@ TOLERANCE = 1e-3
 
 def finish(
     teacher: Network,
-    student: Network,
     sight: Sight,
     rows: NDArray[np.intp],
     targets: NDArray[np.intp],
     pool: NDArray[np.intp],
     settings: TrainSettings,
 ) -> dict[str, Settled]:
-    """Settle the teacher's head in closed form, and tell networks how common classes are.
+    """Settle the teacher's head in closed form, and tell it how common classes are.
 
-    The first where ``head`` is "settled": on labels and pool, as a pretrained teacher's. The second
-    where classes were taken for equally common until here: in the teacher by that or by balanced
-    weights, in the student by these alone.
+    Where ``head`` is "settled": on labels and pool, as a pretrained teacher's, which takes classes
+    for equally common until it is told.
 
     Parameters
     ----------
-    teacher, student : Network
+    teacher : Network
         Trained; changed in place.
     sight, rows, targets
         The particles, those that are labelled, and their classes.
@@ -50,21 +48,22 @@ def finish(
     -------
     {way: Settled}, as ``settle_head``; empty where nothing was settled
     """
-    balanced = settings.class_weights == "balanced"
-    settles = settings.head == "settled" and settings.student_is != "average"
-    if not settles and not balanced:
+    if settings.head != "settled" or settings.student_is == "average":
         return {}
     seen, told = np.concatenate([rows, pool]), np.arange(len(rows))
     allowed = sight.allowed[seen] if settings.views else None
     p, points = predict(teacher, sight.blocks(teacher, seen), views=allowed, device=settings.device)
-    settled: dict[str, Settled] = {}
-    if settles and _is_linear(teacher, points, p):
-        settled = settle_head(teacher, points, told, targets, by_heart=True, seed=settings.seed)
-        p = _as_sure(_head(teacher), points, p, len(rows))
-    if settled or balanced:
-        shares = pool_prior(np.log(np.maximum(p, 1e-12)), told, targets)
-        for network in (teacher, student) if balanced else (teacher,):
-            tell(_head(network), shares)
+    head = linear_head(teacher)
+    if head is None or not _is_linear(teacher, head, points, p):
+        log.info(
+            "network %r keeps the head it was trained with: its logits are not linear in its "
+            "embedding",
+            teacher.recipe.name,
+        )
+        return {}
+    settled = settle_head(teacher, points, told, targets, by_heart=True, seed=settings.seed)
+    p = _as_sure(head, points, p, len(rows))
+    tell(head, pool_prior(np.log(np.maximum(p, 1e-12)), told, targets))
     return settled
 
 
@@ -93,25 +92,15 @@ def _as_sure(
     return np.asarray(softmax(logits / temperature, axis=1))
 
 
-def _is_linear(network: Network, points: NDArray[np.float32], p: NDArray[np.float32]) -> bool:
-    """Whether a linear head makes the network's probabilities of the embedding it answers."""
-    head = linear_head(network)
-    if head is not None and head.in_features == points.shape[1]:
-        with torch.no_grad():
-            again = head.cpu()(torch.from_numpy(points)).softmax(-1).numpy()
-        if np.abs(again - p).max() < TOLERANCE:
-            return True
-    log.info(
-        "network %r keeps the head it was trained with: its logits are not linear in its embedding",
-        network.recipe.name,
-    )
-    return False
-
-
-def _head(network: Network) -> torch.nn.Linear:
-    head = linear_head(network)
-    assert head is not None  # lesson_plan.check_settings refuses to balance others
-    return head
+def _is_linear(
+    network: Network, head: torch.nn.Linear, points: NDArray[np.float32], p: NDArray[np.float32]
+) -> bool:
+    """Whether the head makes the network's probabilities of the embedding it answers."""
+    if head.in_features != points.shape[1]:
+        return False
+    with torch.no_grad():
+        again = head.cpu()(torch.from_numpy(points)).softmax(-1).numpy()
+    return bool(np.abs(again - p).max() < TOLERANCE)
 
 
 def linear_head(network: Network) -> torch.nn.Linear | None:

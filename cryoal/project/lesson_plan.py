@@ -10,7 +10,6 @@ from cryoal.learn.schedule import Schedule
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models.base import Network, build
 from cryoal.models.pretrained import has_weights
-from cryoal.project.finishing import linear_head
 from cryoal.project.settings import TrainSettings
 
 #: For networks that start from pretrained weights: the teacher's head is settled in closed form,
@@ -73,15 +72,9 @@ def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
     """
     with torch.random.fork_rng(devices=[]):
         teacher = build(settings.network, n_classes, box, **settings.network_options)
-        student = build(settings.student, n_classes, box, **settings.student_options)
+        build(settings.student, n_classes, box, **settings.student_options)
     transfer_options(settings)
     _check_changed(settings, teacher)
-    for network in (teacher, student):
-        if settings.class_weights == "balanced" and linear_head(network) is None:
-            raise CryoalError(
-                f"network {network.recipe.name!r} has no linear `head` with a bias that could be "
-                'told how common classes are; leave class_weights = "equal" under [train]'
-            )
     alike = (settings.student, settings.student_options) == (
         settings.network,
         settings.network_options,
@@ -95,7 +88,7 @@ def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
 
 
 #: Settings that only a training by steps heeds, and those of them that only boxes can show.
-BY_STEPS = ("network_options", "student_options", "class_weights", "head", "ema_on")
+BY_STEPS = ("network_options", "student_options", "head", "ema_on")
 OF_BOXES = ("shifts", "rotations", "noise", "ctf_filter", "pool_steps")
 
 

@@ -30,7 +30,6 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "ctf_filter": {**BOXES, "ctf_filter": 1.0},
     "mean_teacher": {**BOXES, "ema_weight": 1.0, "ema_decay": 0.99, "ema_on": "unlabelled"},
     "self_supervised": {**BOXES, "pool_steps": 1000},
-    "balanced": {**BOXES, "class_weights": "balanced"},
     "trained": {**BOXES, "head": "trained"},
     "warm": {**BOXES, "start": "previous"},
     "longer": {**BOXES, "max_steps": 3600},

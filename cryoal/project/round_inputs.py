@@ -12,6 +12,7 @@ from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project.layout import RoundLayout
+from cryoal.project.settings import GONE
 from cryoal.project.weak import stand_in
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def round_of(
         learnt = learnt_labels(newest)
         if learnt is not None and newest.settings.exists():
             then = tomllib.loads(newest.settings.read_text(encoding="utf-8"))["train"]
+            then = {name: value for name, value in then.items() if name not in GONE["train"]}
             scratch = then.pop("from_scratch", False) or then.get("start") == "scratch"
             if learnt == labels and then == facts and (scratch or not from_scratch):
                 return newest

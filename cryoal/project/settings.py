@@ -1,6 +1,7 @@
 """What a project is set to: ``cryoal.toml``, read and explained, written once."""
 
 import difflib
+import logging
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,11 @@ from cryoal.core.errors import CryoalError
 
 #: The version of the folder's layout; a newer one is refused.
 FORMAT = 1
+
+#: Settings that earlier versions had: a project that states them is opened all the same.
+GONE = {"train": {"class_weights"}}
+
+log = logging.getLogger(__name__)
 
 
 class _Section(BaseModel):
@@ -66,7 +72,6 @@ class TrainSettings(_Section):
     shifts: bool = True
     network_options: dict[str, Any] = Field(default_factory=dict)
     student_options: dict[str, Any] = Field(default_factory=dict)
-    class_weights: Literal["equal", "balanced"] = "equal"
     head: Literal["settled", "trained"] = "settled"
     ema_on: Literal["labelled", "unlabelled", "both"] = "labelled"
     rotations: float = Field(0.5, ge=0, le=1)
@@ -125,7 +130,6 @@ format = 1
 # student_steps = 40     # more steps for the student alone (from scratch 300)
 # network_options = {}   # of networks from scratch, such as {width = 0.5} for network = "compact"
 # student_options = {}
-# class_weights = "equal"  # from scratch: of labels; balanced: classes count alike in training
 # head = "settled"       # from scratch: in closed form, when training has ended; or trained
 # rotations = 0.5        # from scratch, of boxes: share turned to any orientation,
 # noise = 0.0            # noise added, in deviations of the box,
@@ -170,10 +174,26 @@ def read_settings(path: Path) -> Settings:
         )
     if version != FORMAT:
         raise CryoalError(f"{path}: the first line must be format = {FORMAT}, found {version!r}")
+    values = _without_gone(values, path)
     try:
         return Settings(**values)
     except ValidationError as problem:
         raise CryoalError(f"{path}: {complaint(problem, Settings)}") from problem
+
+
+def _without_gone(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Leave out settings of earlier versions, and name them."""
+    kept, gone = dict(values), []
+    for section, names in GONE.items():
+        stated = values.get(section)
+        if isinstance(stated, dict):
+            gone += [f"[{section}] {name}" for name in stated if name in names]
+            kept[section] = {name: value for name, value in stated.items() if name not in names}
+    if gone:
+        log.warning(
+            "%s: no longer a setting, and ignored: %s; delete the line", path, ", ".join(gone)
+        )
+    return kept
 
 
 def complaint(problem: ValidationError, model: type[BaseModel]) -> str:

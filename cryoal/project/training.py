@@ -15,7 +15,6 @@ from cryoal.data.store import SubtomogramStore
 from cryoal.learn.discriminant import Settled
 from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict, predict_dropout
-from cryoal.learn.prior import balanced_weights
 from cryoal.learn.schedule import History, Schedule
 from cryoal.learn.self_supervision import learn_alike
 from cryoal.models import checkpoint
@@ -123,7 +122,6 @@ def train_pair(
     if not by_steps:  # what the student's few steps can see
         shown = np.sort(np.random.default_rng(settings.seed).permutation(len(rows))[:POOL_SAMPLE])
         rows, targets = rows[shown], targets[shown]
-    balanced = by_steps and settings.class_weights == "balanced"
     transfer, unlabelled = transfer_options(settings), None
     sample = np.sort(np.random.default_rng(settings.seed).permutation(pool)[:POOL_SAMPLE])
     if transfer.needs_pool:
@@ -138,7 +136,6 @@ def train_pair(
         shift=geometry.shift if settings.shifts else 0,
         distort=_distort(sight, rows, settings),
         transfer=transfer,
-        class_weights=balanced_weights(targets, n) if balanced else None,
         unlabelled=unlabelled,
         unlabelled_views=sight.allowed[sample] if settings.views else None,
         unlabelled_distort=_distort(sight, sample, settings) if transfer.needs_pool else None,
@@ -152,7 +149,7 @@ def train_pair(
     schedule = schedule or schedule_for(settings)
     history = learn(schedule=schedule)
     if by_steps:
-        settled = finish(teacher, student, sight, rows, targets, pool, settings)
+        settled = finish(teacher, sight, rows, targets, pool, settings)
         if settled:
             # The student followed the head that the teacher was trained with. These steps are few:
             # whoever is killed in them comes back to the state of the long training.

@@ -89,7 +89,7 @@ READ = {
 REFUSED = {
     "a header longer than the file": (mrc(FLOATS, 2, extended=4096), "cut off"),
     "more sections than the file": (mrc(FLOATS, 2, shape=(20_000, 32, 28)), "cut off"),
-    "more voxels than any file": (mrc(FLOATS, 2, shape=(99_999,) * 3), "cut off"),
+    "more voxels than any file": (mrc(FLOATS, 2, shape=(99_999,) * 3), "no sense"),
     "a size below zero": (mrc(FLOATS, 2, shape=(-20, 32, 28)), "no sense"),
     "a size of zero": (mrc(FLOATS, 2, shape=(0, 32, 28)), "no sense"),
     "half the data": (mrc(FLOATS[:10], 2), "cut off"),

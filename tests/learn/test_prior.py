@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoal.learn.prior import balanced_weights, pool_prior, tell
+from cryoal.learn.prior import pool_prior, tell
 
 NOBODY = np.zeros(0, dtype=np.intp)
 
@@ -42,14 +42,6 @@ def test_shares_are_shares_whatever_the_logits(n, n_classes, seed):
     found = pool_prior(logits, NOBODY, NOBODY)
     assert found.sum() == pytest.approx(1)
     assert (found > 0).all()
-
-
-def test_balanced_weights_make_classes_count_alike():
-    targets = np.array([0, 0, 0, 1])
-    weights = balanced_weights(targets, 3)
-    assert weights[0] * 3 == pytest.approx(weights[1])
-    assert weights[targets].mean() == pytest.approx(1)
-    assert weights[2] == 0
 
 
 def test_a_head_that_is_told_answers_for_these_shares():

@@ -125,17 +125,6 @@ def test_transfer_on_both_is_the_mean_of_transfer_on_each(batch):
     assert value["both"] == pytest.approx((value["labelled"] + value["unlabelled"]) / 2, abs=1e-5)
 
 
-def test_class_weights_weigh_the_labels(batch):
-    boxes, targets, _ = batch
-    pair = a_pair()
-    only_first = KnowledgeTransfer(
-        pair.teacher, pair.student, TransferOptions(), torch.tensor([1.0, 0.0, 0.0])
-    )
-    logits = pair.teacher(boxes)[0]
-    expected = functional.cross_entropy(logits[targets == 0], targets[targets == 0])
-    assert only_first.losses(boxes, targets)[0].item() == pytest.approx(expected.item(), abs=1e-5)
-
-
 def test_the_moving_average_counts_its_steps_from_its_own_birth():
     network = build("compact-thin", 2, 16)
     first = MovingAverage(network, 0.999)

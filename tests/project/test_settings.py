@@ -94,3 +94,17 @@ def test_fewer_steps_at_most_are_fewer_at_least(most: int, least: int) -> None:
     schedule = schedule_for(settings)
     assert (schedule.min_steps, schedule.max_steps) == (least, most)
     assert schedule.student_steps == 0
+
+
+def test_a_setting_that_is_gone_is_named_once_and_ignored(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = project / "cryoal.toml"
+    before = read_settings(path)
+    path.write_text(path.read_text().replace("[train]\n", '[train]\nclass_weights = "balanced"\n'))
+    assert read_settings(path) == before
+    (warning,) = caplog.messages
+    assert "[train] class_weights" in warning
+    assert "delete the line" in warning
+    outcome = cryoal("status", project, "--json")
+    assert outcome.code == 0, outcome.stderr
