@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from cryoal.annotate.schedule import Item
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import REPEAT, Label, LabelBook, new_statement
+from cryoal.core.labels import REPEAT, Label, LabelBook, new_name, time_after
 from cryoal.io import ledger
 from cryoal.project.labels import REATTACH, reattach
 from cryoal.project.project import Project
@@ -37,6 +36,7 @@ class Statements:
         self._slots: dict[Slot, list[Label]] = {}
         self._words: dict[str, list[Label]] = {}
         self._signature: object = ()
+        self._latest = ""
         self.reload()
 
     def reload(self) -> bool:
@@ -47,6 +47,7 @@ class Statements:
         book = ledger.read(self.path) if now is not None else LabelBook()
         near = REATTACH * self._project.diameter
         self.standing = reattach(book, self._project.particles, near).standing()
+        self._latest = max((label.when for label in book.statements), default="")
         self._slots, self._words = {}, {}
         for label in self.standing:
             self._enter(label)
@@ -112,14 +113,10 @@ class Statements:
         return self._append(labels)
 
     def _append(self, labels: Iterable[Label]) -> list[Label]:
-        when, _ = new_statement()
-        if self.standing and when <= self.standing[-1].when:
-            last = datetime.fromisoformat(self.standing[-1].when)
-            later = last.astimezone(UTC) + timedelta(microseconds=1)
-            when = later.isoformat(timespec="microseconds")
+        when = time_after(self._latest)
         said = []
         for label in labels:
-            name = (REPEAT if label.repeat else "") + new_statement()[1]
+            name = (REPEAT if label.repeat else "") + new_name()
             said.append(replace(label, when=when, statement=name, annotator=self.annotator))
         if not said:
             return []
@@ -128,7 +125,7 @@ class Statements:
             # It would be made anew, and the answers be where nobody looks.
             raise CryoalError(f"{root}: the project is gone from here; the answer is not recorded")
         ledger.append(self.path, said)
-        self._signature = signature(self.path)
+        self._signature, self._latest = signature(self.path), when
         for label in said:
             if label.label:
                 self.standing.append(label)

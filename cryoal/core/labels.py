@@ -1,10 +1,11 @@
 """What people said about particles: statements that are only ever added."""
 
+import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 UNSURE = "unsure"
 """An answer that is no training data: "I looked and cannot tell"."""
@@ -20,14 +21,14 @@ REPEAT = "repeat-"
 annotator agrees with themselves."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Label:
     """One statement of one annotator about one particle.
 
     Attributes
     ----------
     when : str
-        ISO 8601 in UTC with microseconds; statements are ordered by it, then by ``statement``.
+        ISO 8601 in UTC with microseconds.
     statement : str
         Unique name of this statement, what a later one revokes.
     annotator, id : str
@@ -40,6 +41,8 @@ class Label:
         The statement taken back by this one, or ``""``.
     tomogram, position
         Where the particle is (zyx, Angstrom), so that the label can find it after re-picking.
+    line : int
+        Place in its file, which decides between statements of the same time.
     """
 
     when: str
@@ -51,6 +54,12 @@ class Label:
     revokes: str = ""
     tomogram: str = ""
     position: tuple[float, float, float] = (float("nan"),) * 3
+    line: int = field(default=0, compare=False)
+
+    def __lt__(self, other: "Label") -> bool:
+        """Oldest first: by time, then by place in the file."""
+        mine, theirs = (self.when, self.line), (other.when, other.line)
+        return (*mine, self.statement) < (*theirs, other.statement)
 
     @property
     def repeat(self) -> bool:
@@ -61,18 +70,52 @@ class Label:
 def spelled(word: str) -> str:
     """Return a word as it is kept: "Junk" and "UNSURE" are not classes of their own.
 
+    Nor is "1.0", which programs make of class 1.
+
     Examples
     --------
-    >>> spelled(" Junk"), spelled("Ribosome")
-    ('junk', 'Ribosome')
+    >>> spelled(" Junk"), spelled("Ribosome"), spelled("1.0")
+    ('junk', 'Ribosome', '1')
     """
     bare = word.strip()
+    if re.fullmatch(r"[0-9]+\.0+", bare):
+        return bare.partition(".")[0]
     return bare.lower() if bare.lower() in (JUNK, UNSURE, NONE) else bare
 
 
-def new_statement() -> tuple[str, str]:
-    """Time stamp and unique name for a statement made now."""
-    return datetime.now(UTC).isoformat(timespec="microseconds"), secrets.token_hex(8)
+def new_name() -> str:
+    """Unique name for a statement."""
+    return secrets.token_hex(8)
+
+
+def time_after(last: str = "") -> str:
+    """Time stamp of a statement made now, later than ``last`` whatever the clock says."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return now if now > last else _just_after(last)
+
+
+def _just_after(when: str) -> str:
+    try:
+        later = datetime.fromisoformat(when).astimezone(UTC) + timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        return f"{when}+"  # no time at all: only the order counts
+    return later.isoformat(timespec="microseconds")
+
+
+def in_file_order(statements: Iterable[Label]) -> list[Label]:
+    """Give statements of one file times in the order of the file, whatever the clock said.
+
+    One that claims to be earlier than the one before it was written after it all the same: the
+    clock had been ahead, or was put back. Statements that share a time go on sharing it.
+    """
+    ordered: list[Label] = []
+    latest = said = ""
+    for line, label in enumerate(statements):
+        if label.when != said:
+            said = label.when
+            latest = said if said >= latest else _just_after(latest)
+        ordered.append(replace(label, when=latest, line=line))
+    return ordered
 
 
 @dataclass(frozen=True)
@@ -92,11 +135,12 @@ class LabelBook:
     def standing(self) -> list[Label]:
         """Statements that nobody took back, oldest first; a revoked revocation revokes nothing."""
         revoked: set[str] = set()
-        # Newest first: a statement's fate is settled before what it revokes is looked at.
-        for statement in sorted(self.statements, reverse=True):
+        ordered = sorted(self.statements)
+        # Newest first: a statement's fate is known before what it revokes is looked at.
+        for statement in reversed(ordered):
             if statement.revokes and statement.statement not in revoked:
                 revoked.add(statement.revokes)
-        return [s for s in sorted(self.statements) if s.statement not in revoked and s.label]
+        return [s for s in ordered if s.statement not in revoked and s.label]
 
     def answers(self) -> dict[str, dict[str, str]]:
         """Last standing word of each annotator: ``{id: {annotator: label}}``."""
@@ -110,12 +154,23 @@ class LabelBook:
 
         "unsure" is no vote; a tie, or nobody sure, leaves the particle out.
         """
-        settled = {}
+        named = {}
         for particle, words in self.answers().items():
-            votes = Counter(word for word in words.values() if word != UNSURE).most_common(2)
-            if len(votes) == 1 or (votes and votes[0][1] > votes[1][1]):
-                settled[particle] = votes[0][0]
-        return settled
+            word = majority(words)
+            if word is not None:
+                named[particle] = word
+        return named
+
+    def disputed(self) -> dict[str, dict[str, str]]:
+        """Particles that people name differently, no name ahead: ``{id: {annotator: label}}``.
+
+        They have no label until somebody decides.
+        """
+        return {
+            particle: words
+            for particle, words in self.answers().items()
+            if majority(words) is None and any(word != UNSURE for word in words.values())
+        }
 
     def unsure(self) -> set[str]:
         """Particles that somebody looked at and no one could name."""
@@ -124,3 +179,11 @@ class LabelBook:
             for particle, words in self.answers().items()
             if all(word == UNSURE for word in words.values())
         }
+
+
+def majority(words: Mapping[str, str]) -> str | None:
+    """Name that most annotators give, ``{annotator: label}``; None of a tie, or nobody sure."""
+    votes = Counter(word for word in words.values() if word != UNSURE).most_common(2)
+    if len(votes) == 1 or (votes and votes[0][1] > votes[1][1]):
+        return votes[0][0]
+    return None

@@ -10,6 +10,7 @@ import tomli_w
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK, NONE, UNSURE, spelled
 from cryoal.io.files import replacing
+from cryoal.project.layout import LONGEST_NAME
 
 #: Okabe and Ito (2008), "Color universal design": colour-blind readers can tell them apart; here on
 #: black, so that yellow is in and black is out.
@@ -128,11 +129,28 @@ def valid_name(name: str) -> str:
     Raises
     ------
     CryoalError
-        It is empty, reserved, or would break a line of the ledger.
+        As ``valid_label``, or it is "unsure".
     """
-    word = spelled(name)
-    if not word or word == NONE or any(not c.isprintable() for c in word):
-        raise CryoalError(f"{name!r} cannot name a class; use printable characters")
+    word = valid_label(name)
     if word == UNSURE:
         raise CryoalError(f"{UNSURE!r} is an answer of its own (key U) and cannot name a class")
+    return word
+
+
+def valid_label(label: str) -> str:
+    """Name of a class, or "unsure", as it may stand in a ledger.
+
+    Raises
+    ------
+    CryoalError
+        It is empty, reserved, holds characters that nobody sees (control, or such as turn the
+        direction of what follows), or is too long for the name of a file.
+    """
+    word = spelled(label)
+    if not word or word == NONE or not word.isprintable():
+        raise CryoalError(f"{label!r} cannot name a class; use printable characters")
+    if len(word.encode("utf-8", errors="replace")) > LONGEST_NAME:
+        raise CryoalError(
+            f"{label[:20]!r}... has over {LONGEST_NAME} bytes and cannot name a class; shorten it"
+        )
     return word

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import Label, LabelBook
+from cryoal.core.labels import Label, LabelBook, in_file_order
 from cryoal.core.particles import ParticleSet
+from cryoal.io.ledger import JOINED
 from cryoal.io.tsv import read_tsv
 from cryoal.project.labels import reattach
 
@@ -30,7 +31,7 @@ def holds_statements(path: Path) -> bool:
 
 
 def read_statements(path: Path, annotator: str = "") -> list[Label]:
-    """Read statements with their names, times and undos, oldest first.
+    """Read statements with their names, times and undos; each person's in the order of the file.
 
     Parameters
     ----------
@@ -44,19 +45,24 @@ def read_statements(path: Path, annotator: str = "") -> list[Label]:
         Names the file and the line.
     """
     table = read_tsv(path, REQUIRED)
-    statements = []
+    own: dict[str, list[Label]] = {}
+    joined = []
     for line, row in enumerate(table.to_dict("records"), 2):
         value = {str(name): str(cell) for name, cell in row.items()}
         who = annotator or value.get("annotator", path.stem).strip()
-        statements.append(_statement(value, who, f"{path}, row {line}"))
-    if not statements:
+        statement = _statement(value, who, f"{path}, row {line}")
+        if value["statement"].startswith(JOINED):
+            joined.append(statement)
+        else:
+            own.setdefault(who, []).append(statement)
+    if not own and not joined:
         raise CryoalError(f"{path}: no statements in it; one line an answer is expected")
-    return sorted(statements)
+    return sorted(joined + [label for said in own.values() for label in in_file_order(said)])
 
 
 def _statement(value: dict[str, str], annotator: str, place: str) -> Label:
     label, revokes = value["label"].strip(), value["revokes"].strip()
-    name = value["statement"].strip()
+    name = value["statement"].strip().removeprefix(JOINED)
     for what, text in (("statement", name), ("revokes", revokes or name)):
         if not _NAME.fullmatch(text):
             raise CryoalError(f"{place}: {what} {text!r} is no name of a statement")

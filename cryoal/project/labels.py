@@ -11,10 +11,10 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import NONE, Label, LabelBook, new_statement, spelled
+from cryoal.core.labels import Label, LabelBook, new_name, spelled, time_after
 from cryoal.core.particles import ParticleSet
 from cryoal.io import ledger
-from cryoal.project.classes import Classes
+from cryoal.project.classes import Classes, valid_label
 from cryoal.project.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -81,8 +81,10 @@ class ProjectLabels:
             it was recorded.
         """
         who = annotator or default_annotator()
-        statements = self._stated(labels, who, round_number, revokes)
-        ledger.append(self._layout.ledger(who), statements)
+        path = self._layout.ledger(who)
+        said = ledger.read(path) if path.exists() else LabelBook()
+        statements = self._stated(labels, who, round_number, revokes, said)
+        ledger.append(path, statements)
         return statements
 
     def weak(self) -> dict[str, str]:
@@ -113,26 +115,31 @@ class ProjectLabels:
             name: word for name, word in labels.items() if before.get(name) != today(spelled(word))
         }
         if fresh:
-            ledger.append(self._layout.weak, self._stated(fresh, "weak", -1, ""))
+            path = self._layout.weak
+            said = ledger.read(path) if path.exists() else LabelBook()
+            ledger.append(path, self._stated(fresh, "weak", -1, "", said))
         return len(fresh)
 
     def _stated(
-        self, labels: Mapping[str, str], who: str, round_number: int, revokes: str
+        self, labels: Mapping[str, str], who: str, round_number: int, revokes: str, said: LabelBook
     ) -> list[Label]:
+        """Statements made now, later than all that ``said`` holds."""
+        when = max((label.when for label in said.statements), default="")
         rows = self._particles.rows(list(labels)) if labels else np.zeros(0, dtype=np.intp)
         statements = []
         for (particle, label), row in zip(labels.items(), rows, strict=True):
-            word = spelled(label)
-            if (not word and not revokes) or word == NONE or any(c in word for c in "\t\r\n"):
+            try:
+                word = "" if revokes and not label.strip() else valid_label(label)
+            except CryoalError as problem:
                 raise CryoalError(
-                    f"particle {particle!r}: {label!r} is no label; give a class name"
-                )
-            when, name = new_statement()
+                    f"particle {particle!r}: {label[:40]!r} is no label: {problem}"
+                ) from problem
+            when = time_after(when)
             z, y, x = self._particles.position[row]
             statements.append(
                 Label(
                     when=when,
-                    statement=name,
+                    statement=new_name(),
                     annotator=who,
                     id=particle,
                     label=word,
@@ -181,7 +188,7 @@ class ProjectLabels:
         fresh = [label for label in placed.found if label.statement not in known]
         for who in sorted({label.annotator for label in fresh}):
             mine = [label for label in fresh if label.annotator == who]
-            ledger.append(self._layout.ledger(who or default_annotator()), mine)
+            ledger.append(self._layout.ledger(who or default_annotator()), mine, joined=True)
         return len(fresh), len(placed.found) - len(fresh)
 
     def unite(self, other: Path) -> int:
@@ -190,10 +197,12 @@ class ProjectLabels:
         Statements keep their names, so uniting twice adds nothing.
         """
         theirs = ledger.read_folder(Layout(other).labels).statements
-        missing = theirs - ledger.read_folder(self._layout.labels).statements
+        ours = ledger.read_folder(self._layout.labels).statements
+        known = {label.statement for label in ours}
+        missing = sorted(label for label in theirs if label.statement not in known)
         for annotator in sorted({label.annotator for label in missing}):
-            mine = sorted(label for label in missing if label.annotator == annotator)
-            ledger.append(self._layout.ledger(annotator), mine)
+            mine = [label for label in missing if label.annotator == annotator]
+            ledger.append(self._layout.ledger(annotator), mine, joined=True)
         return len(missing)
 
 

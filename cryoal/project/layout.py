@@ -8,6 +8,9 @@ from cryoal.core.errors import CryoalError
 
 SETTINGS = "cryoal.toml"
 
+#: Bytes of a name that becomes a file's: others come before and behind, and 255 are the limit.
+LONGEST_NAME = 120
+
 
 @dataclass(frozen=True)
 class RoundLayout:
@@ -152,7 +155,17 @@ class Layout:
         return self.subtomograms / f"{safe_name(tomogram)}.mrc"
 
     def ledger(self, annotator: str) -> Path:
-        """Statements of one annotator."""
+        """Statements of one annotator.
+
+        Raises
+        ------
+        CryoalError
+            The name is too long for a file's: cut off, it could be another's.
+        """
+        if len(annotator.encode("utf-8", errors="replace")) > LONGEST_NAME:
+            raise CryoalError(
+                f"annotator {annotator[:20]!r}... has over {LONGEST_NAME} bytes; shorten the name"
+            )
         return self.labels / f"{safe_name(annotator)}.tsv"
 
     def round(self, number: int) -> RoundLayout:
@@ -183,7 +196,7 @@ def safe_name(name: str) -> str:
     safe = re.sub(r"[^\w.+-]+", "_", name).strip("._ ")
     if not safe:
         raise CryoalError(f"{name!r} cannot be made into a file name; rename it")
-    return safe[:120]
+    return safe[:LONGEST_NAME].encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def refuse_collisions(names: list[str]) -> None:

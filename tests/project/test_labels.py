@@ -9,6 +9,7 @@ import pytest
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import LabelBook
 from cryoal.core.particles import ParticleSet
+from cryoal.io import ledger as write_ledger
 from cryoal.project.doubts import doubts
 from cryoal.project.label_files import read_labels
 from cryoal.project.labels import ProjectLabels, reattach
@@ -87,7 +88,9 @@ def test_of_a_batch_with_one_unknown_particle_nothing_is_recorded(labels: Projec
     assert not ledger(labels, "anna").exists()
 
 
-@pytest.mark.parametrize("word", ["", "  ", "a\tb", "a\nb"])
+@pytest.mark.parametrize(
+    "word", ["", "  ", "a\tb", "a\nb", "a\x07b", "a\u202eb", "\u200fa", "é" * 61]
+)
 def test_a_word_that_would_spoil_the_ledger_is_no_label(word: str, labels: ProjectLabels) -> None:
     with pytest.raises(CryoalError, match="is no label"):
         labels.add({"T/0": word}, "anna")
@@ -139,6 +142,51 @@ def test_uniting_two_projects_twice_adds_nothing(labels: ProjectLabels, tmp_path
     assert labels.current() == {"T/0": "a", "T/1": "a", "T/2": "b"}
     assert other.unite(tmp_path / "one") == 2
     assert other.book() == united
+
+
+def backdated(labels: ProjectLabels, who: str, word: str, when: str) -> None:
+    """Say a word of the first particle as it is said where a clock goes wrong."""
+    (now,) = labels.add({"T/0": word}, "nobody")
+    ledger(labels, "nobody").unlink()
+    when = f"{when}T00:00:00.000000+00:00"
+    write_ledger.append(ledger(labels, who), [replace(now, annotator=who, when=when)])
+
+
+def test_what_is_said_last_counts_also_after_the_clock_was_ahead(labels: ProjectLabels) -> None:
+    backdated(labels, "anna", "a", "2062-01-01")
+    labels.add({"T/0": "b"}, "anna")
+    assert labels.current() == {"T/0": "b"}
+    backdated(labels, "anna", "c", "2001-01-01")
+    assert labels.current() == {"T/0": "c"}
+
+
+def test_projects_that_are_joined_merge_by_time_and_each_in_its_own_order(
+    labels: ProjectLabels, tmp_path: Path
+) -> None:
+    other = ProjectLabels(Layout(tmp_path / "two"), particles(), DIAMETER)
+    backdated(labels, "anna", "first", "2020-01-01")
+    backdated(labels, "anna", "last", "2020-01-03")
+    backdated(other, "anna", "wrong clock", "2020-01-02")
+    backdated(other, "anna", "corrected", "2019-01-01")
+    other.add({"T/1": "x"}, "anna")
+    assert labels.unite(tmp_path / "two") == 3
+    assert labels.current() == {"T/0": "last", "T/1": "x"}
+    assert other.current() == {"T/0": "corrected", "T/1": "x"}
+    assert other.unite(tmp_path / "one") == 2
+    assert other.current() == {"T/0": "last", "T/1": "x"}
+    third = ProjectLabels(Layout(tmp_path / "three"), particles(), DIAMETER)
+    assert third.take(ledger(labels, "anna")) == (5, 0)
+    assert third.current() == labels.current()
+
+
+def test_a_ledger_that_cannot_be_read_is_not_added_to(labels: ProjectLabels) -> None:
+    labels.add({"T/0": "Zürich"}, "anna")
+    path = ledger(labels, "anna")
+    path.write_bytes(path.read_bytes().decode().encode("latin-1"))
+    before = path.read_bytes()
+    with pytest.raises(CryoalError, match="not UTF-8"):
+        labels.add({"T/1": "b"}, "anna")
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])

@@ -47,3 +47,11 @@ def test_rounds_are_listed_by_number_and_strangers_are_ignored(tmp_path: Path) -
         (layout.rounds / name).mkdir(parents=True)
     assert [r.number for r in layout.existing_rounds()] == [0, 2, 10, 1000]
     assert layout.round(2).folder == layout.rounds / "002"
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "粒", "\U00010400"])
+def test_names_are_counted_in_bytes(letter: str, tmp_path: Path) -> None:
+    (tmp_path / safe_name("a" + letter * 200)).touch()
+    with pytest.raises(CryoalError, match="over 120 bytes; shorten"):
+        Layout(tmp_path).ledger(letter * 121)
+    assert Layout(tmp_path).ledger(letter * (120 // len(letter.encode()))).parent.name == "labels"
