@@ -8,7 +8,7 @@ from dataclasses import replace
 from cryoal.annotate.statements import Statements
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK, UNSURE
-from cryoal.project.classes import Classes, valid_name
+from cryoal.project.classes import Alias, Classes, valid_name
 from cryoal.project.project import Project
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class ClassList:
     """
 
     def __init__(self, project: Project, also: Iterable[str] = ()) -> None:
-        self._path = project.layout.classes
+        self._project, self._path = project, project.layout.classes
         stored = Classes.read(self._path)
         words = project.labels.book().answers().values()
         said = {word for answers in words for word in answers.values()}
@@ -68,6 +68,34 @@ class ClassList:
                 before.write(self._path)
             raise
         return len(mine)
+
+    def rename_for_all(self, old: str, new: str, said: Statements) -> int:
+        """Let what everybody called ``old`` be ``new``; how many particles that changes.
+
+        No ledger is touched: the list of classes says it, and who said it may take it back.
+        """
+        word = valid_name(new)
+        if old == JUNK:
+            raise CryoalError("junk is what no class wants; it keeps its name")
+        if word == old:
+            return 0
+        said.reload()
+        many = sum(
+            old in words.values() for words in self._project.labels.book().answers().values()
+        )
+        alias = Alias(old, word, said.annotator, said.time)
+        self._change(lambda classes: classes.with_alias(alias))
+        said.reload()
+        return many
+
+    def last_alias(self, annotator: str) -> Alias | None:
+        """What an annotator renamed for all last, and did not take back."""
+        mine = [one for one in Classes.read(self._path).aliases if one.by == annotator]
+        return mine[-1] if mine else None
+
+    def take_back(self, alias: Alias) -> None:
+        """Let everybody's words be as they said them."""
+        self._change(lambda classes: classes.without_alias(alias))
 
     def know(self, words: Iterable[str | None]) -> None:
         """Add what was said; that the list cannot be kept makes no answer less given."""

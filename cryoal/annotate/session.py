@@ -186,12 +186,20 @@ class AnnotationSession:
     def undo(self) -> list[Label]:
         """Take the last statement back (all of a renaming); what stood before stands again.
 
+        A renaming for all is taken back in the same way, by who said it; ``notice`` tells of it.
         The particle is asked again, also when it belongs to an older queue.
 
         Returns
         -------
         What was taken back; empty when nothing was said yet.
         """
+        alias = self._classes.last_alias(self.annotator)
+        newest = self._said.newest()
+        if alias is not None and (not newest or newest[-1].when < alias.when):
+            self._classes.take_back(alias)
+            self._said.reload()
+            self.notice = f"What everybody called {alias.old!r} is {alias.old!r} again"
+            return [label for label in self._said.standing if label.label == alias.old]
         gone = self._said.take_back()
         self._classes.know(self._said.word(label.id) for label in gone)
         if len(gone) == 1 and self.asked.knows(gone[0].id):
@@ -257,13 +265,28 @@ class AnnotationSession:
         """Show a class in another colour, ``#rrggbb``."""
         self._classes.recolour(name, colour)
 
-    def rename(self, old: str, new: str) -> int:
+    def rename(self, old: str, new: str, *, for_all: bool = False) -> int:
         """Say again, under the new name, what this annotator called ``old``; how many particles.
 
         Nothing is overwritten: the ledger gets a new statement a particle, and ``undo`` takes all
         of them back. An existing class as ``new`` merges the two.
+
+        Parameters
+        ----------
+        for_all : bool
+            What everybody called ``old``, also later, is ``new``. The list of classes says so,
+            no ledger is touched, and ``undo`` takes it back. Otherwise the words of others stay,
+            and particles with two names have no label until people agree.
         """
+        if for_all:
+            return self._classes.rename_for_all(old, new, self._said)
         return self._classes.rename(old, new, self._said)
+
+    def others_who_say(self, name: str) -> list[str]:
+        """Annotators other than this one whose last word of some particle is ``name``."""
+        said = self.project.labels.book().answers().values()
+        people = {who for words in said for who, word in words.items() if word == name}
+        return sorted(people - {self.annotator})
 
     def merge(self, names: Sequence[str], into: str) -> int:
         """Put classes together under one name; how many particles changed theirs."""

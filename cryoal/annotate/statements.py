@@ -1,5 +1,6 @@
 """One annotator's statements, in memory and in the ledger, which never differ."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,11 @@ from cryoal.annotate.schedule import Item
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import REPEAT, Label, LabelBook, new_name, time_after
 from cryoal.io import ledger
-from cryoal.project.labels import REATTACH, reattach
+from cryoal.project.classes import Classes
+from cryoal.project.labels import REATTACH, reattach, renamed
 from cryoal.project.project import Project
+
+log = logging.getLogger(__name__)
 
 #: Particle, round, and whether it was a repeat: what one answer answers.
 Slot = tuple[str, int, bool]
@@ -37,16 +41,23 @@ class Statements:
         self._words: dict[str, list[Label]] = {}
         self._signature: object = ()
         self._latest = ""
+        self._classes = Classes()
         self.reload()
 
     def reload(self) -> bool:
         """Read the ledger again if another window or program wrote to it; whether it did."""
-        now = signature(self.path)
+        layout = self._project.layout
+        now = signature(self.path), signature(layout.classes)
         if now == self._signature or not self._project.layout.root.is_dir():
             return False
-        book = ledger.read(self.path) if now is not None else LabelBook()
+        book = LabelBook() if now[0] is None else ledger.read(self.path)
         near = REATTACH * self._project.diameter
-        self.standing = reattach(book, self._project.particles, near).standing()
+        book = reattach(book, self._project.particles, near)
+        try:
+            self._classes = Classes.read(layout.classes)
+        except CryoalError as problem:  # costs no answer: those known until now go on
+            log.warning("%s", problem)
+        self.standing = renamed(book, self._classes).standing()
         self._latest = max((label.when for label in book.statements), default="")
         self._slots, self._words = {}, {}
         for label in self.standing:
@@ -113,7 +124,7 @@ class Statements:
         return self._append(labels)
 
     def _append(self, labels: Iterable[Label]) -> list[Label]:
-        when = time_after(self._latest)
+        when = self.time
         said = []
         for label in labels:
             name = (REPEAT if label.repeat else "") + new_name()
@@ -125,12 +136,18 @@ class Statements:
             # It would be made anew, and the answers be where nobody looks.
             raise CryoalError(f"{root}: the project is gone from here; the answer is not recorded")
         ledger.append(self.path, said)
-        self._signature, self._latest = signature(self.path), when
+        classes = signature(self._project.layout.classes)
+        self._signature, self._latest = (signature(self.path), classes), when
         for label in said:
             if label.label:
                 self.standing.append(label)
                 self._enter(label)
         return said
+
+    @property
+    def time(self) -> str:
+        """Time of a statement made now: later than all before it."""
+        return time_after(self._latest)
 
     def take_back(self) -> list[Label]:
         """Revoke what was said last, and return it."""

@@ -38,6 +38,7 @@ def label(
 ) -> None:
     """Add labels; nothing that was said before is lost or overwritten."""
     from cryoal.core.errors import CryoalError, MachineError
+    from cryoal.project.disputes import disputed, sentence
     from cryoal.project.doubts import doubts
     from cryoal.project.downloads import holds_statements
     from cryoal.project.label_files import is_project, numbered, read_labels
@@ -75,8 +76,10 @@ def label(
             f"in {opened.layout.labels} and give --weak: then they are hints."
         )
     summary = ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "none"
-    for doubt in doubts(opened.labels.current()):
-        say(doubt)
+    differing = disputed(opened)
+    for doubt in (*doubts(opened.labels.current()), sentence(differing, project)):
+        if doubt:
+            say(doubt)
     say(f"Added {what}; now {sum(counts.values())} ({summary}). Next: cryoal select {project}")
 
 

@@ -28,6 +28,10 @@ def status(project: Path, as_json: bool) -> None:
     click.echo(f"{facts['labels']} labels: {classes}; {facts['unsure']} unsure")
     for line in (*facts["doubts"], *facts["weak_said"]):
         click.echo(line)
+    if facts["disputed"]:
+        click.echo(facts["disputed_said"])
+    for pair in facts["between_annotators"]:
+        click.echo(_between(pair))
     if facts["adrift"]:
         click.echo(
             f"{facts['adrift']} more {'has' if facts['adrift'] == 1 else 'have'} no particle any "
@@ -49,6 +53,12 @@ def status(project: Path, as_json: bool) -> None:
     if facts["behind"]:
         click.echo(f"{facts['behind']}.")
     click.echo(facts["next"])
+
+
+def _between(pair: dict[str, Any]) -> str:
+    one, other = pair["annotators"]
+    kappa = "" if pair["kappa"] is None else f" (kappa {pair['kappa']:.2f})"
+    return f"{one} and {other} name {pair['same']} of {pair['both']} particles alike{kappa}"
 
 
 def _self_agreement(facts: dict[str, Any]) -> str:

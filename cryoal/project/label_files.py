@@ -1,5 +1,6 @@
 """Labels that come in a file: a table, or a STAR file."""
 
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from cryoal.core.errors import CryoalError
-from cryoal.core.labels import NONE
+from cryoal.core.labels import NONE, spelled
 from cryoal.io.star import read_star
 from cryoal.io.tsv import read_tsv
 from cryoal.project.layout import SETTINGS
+
+log = logging.getLogger(__name__)
 
 #: What ``cryoal export`` says of a particle that a person named.
 LABELLED = "labelled"
@@ -37,10 +40,14 @@ def read_labels(path: Path, *, predicted: bool = False) -> dict[str, str]:
         table = _labels_of_star(path, predicted)
     else:
         table = read_tsv(path, required=("id", "label"))
-    table = table[~table["label"].str.strip().str.lower().isin(["", NONE])]
+    without = table["label"].str.strip().str.lower().isin(["", NONE])
+    table = table[~without]
     if not len(table):
         raise CryoalError(f"{path}: no labels in it; one line a particle is expected")
-    two = table.groupby("id")["label"].nunique()
+    if without.any():
+        n = int(without.sum())
+        log.warning("%s: %d row%s without a class left out", path, n, "" if n == 1 else "s")
+    two = table["label"].map(spelled).groupby(table["id"]).nunique()
     if (two > 1).any():
         raise CryoalError(
             f"{path}: particle {two.idxmax()!r} has {two.max()} different labels; keep one"
@@ -76,8 +83,9 @@ def _labels_of_star(path: Path, predicted: bool) -> pd.DataFrame:
 
 
 def class_names(numbers: "pd.Series[str]") -> "pd.Series[str]":
-    """Names of classes that have only numbers; 0 is none."""
-    return ("class" + numbers).where(numbers != "0", NONE)
+    """Names of classes that have only numbers, whole ones ("2.0" is 2); 0 is none."""
+    whole = numbers.map(spelled)
+    return ("class" + whole).where(whole != "0", NONE)
 
 
 def numbered(names: Iterable[str]) -> bool:

@@ -44,11 +44,15 @@ class ProjectLabels:
         self._weak: tuple[object, dict[str, str]] | None = None
 
     def book(self) -> LabelBook:
-        """Every statement, those about vanished ids moved to the particle at their place."""
+        """Every statement, those about vanished ids moved to the particle at their place.
+
+        Classes that were renamed for all annotators have their new names.
+        """
         now = _signature(self._layout.labels)
         if self._read is None or self._read[0] != now:
             found = ledger.read_folder(self._layout.labels)
-            self._read = now, reattach(found, self._particles, REATTACH * self._diameter)
+            here = reattach(found, self._particles, REATTACH * self._diameter)
+            self._read = now, renamed(here, Classes.read(self._layout.classes))
         return self._read[1]
 
     def current(self) -> dict[str, str]:
@@ -207,8 +211,9 @@ class ProjectLabels:
 
 
 def _signature(folder: Path) -> object:
-    """Changes when a ledger of the folder does."""
-    return [_state(path) for path in sorted(folder.glob("*.tsv"))] if folder.is_dir() else []
+    """Changes when a ledger of the folder does, or the list of classes."""
+    files = [*folder.glob("*.tsv"), *folder.glob("classes.toml")] if folder.is_dir() else []
+    return [_state(path) for path in sorted(files)]
 
 
 def _state(path: Path) -> object:
@@ -222,6 +227,16 @@ def default_annotator() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "anonymous"
+
+
+def renamed(book: LabelBook, classes: Classes) -> LabelBook:
+    """The book under the names that were given for all annotators."""
+    words = {label.label: classes.for_all(label.label) for label in book.statements}
+    if all(word == name for word, name in words.items()):
+        return book
+    return LabelBook(
+        frozenset(replace(label, label=words[label.label]) for label in book.statements)
+    )
 
 
 def reattach(book: LabelBook, particles: ParticleSet, distance: float) -> LabelBook:

@@ -35,6 +35,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         *more,
         *_classes(project),
         *_self_agreement(facts),
+        *_between_annotators(facts),
         *_weak(facts),
         *_queue(project),
         _left_out(project),
@@ -54,7 +55,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
 def _cards(facts: dict[str, Any]) -> list[Card]:
     cards = [
         Card("Particles", str(facts["particles"]), f"{facts['left_out']} left out"),
-        Card("Labels", str(facts["labels"]), f"{len(facts['classes'])} classes"),
+        Card("Labels", str(facts["labels"]), _labels_note(facts)),
         Card("Rounds", str(facts["round"])),
     ]
     controls = facts["controls"]
@@ -79,6 +80,35 @@ def _cards(facts: dict[str, Any]) -> list[Card]:
             )
         )
     return cards
+
+
+def _labels_note(facts: dict[str, Any]) -> str:
+    note = f"{len(facts['classes'])} classes"
+    for what in ("disputed", "unsure", "adrift"):
+        count = facts[what] if isinstance(facts[what], int) else len(facts[what])
+        note += f", {count} {what}" if count else ""
+    return note
+
+
+def _between_annotators(facts: dict[str, Any]) -> list[Section]:
+    sections = []
+    if facts["between_annotators"]:
+        rows = [
+            (*pair["annotators"], pair["both"], pair["same"], pair["kappa"])
+            for pair in facts["between_annotators"]
+        ]
+        columns = ["annotator", "and", "both named", "alike", "kappa"]
+        table = pd.DataFrame(rows, columns=columns).set_index("annotator")
+        text = "Cohen's kappa is the agreement beyond what chance would give: 1 is all of it."
+        sections.append(Section("How far people agree", text, table=table))
+    if facts["disputed"]:
+        found = [
+            (name, ", ".join(f"{who}: {word}" for who, word in sorted(words.items())))
+            for name, words in facts["disputed"].items()
+        ]
+        table = pd.DataFrame(found, columns=["particle", "said"]).set_index("particle")
+        sections.append(Section("Labels that do not count", facts["disputed_said"], table=table))
+    return sections
 
 
 def _self_agreement(facts: dict[str, Any]) -> list[Section]:

@@ -21,6 +21,7 @@ from cryoal.io.predictions import read_predictions, write_predictions
 from cryoal.project import journal
 from cryoal.project.adopting import adopted, fitting_pair, newest_trained
 from cryoal.project.classes import Classes
+from cryoal.project.disputes import ask_disputed
 from cryoal.project.layout import RoundLayout
 from cryoal.project.lesson_plan import check_settings, check_trainable
 from cryoal.project.round_inputs import (
@@ -31,7 +32,7 @@ from cryoal.project.round_inputs import (
     usable_weak,
     write_inputs,
 )
-from cryoal.project.selecting import COLD_START, Queue, choose, find, make_pool
+from cryoal.project.selecting import COLD_START, DISPUTED, Queue, choose, find, make_pool
 from cryoal.project.settling import unlearned_embedding
 from cryoal.project.sight import boxes_digest, look
 from cryoal.project.supplying import supplied_round
@@ -186,6 +187,8 @@ def select(
     wanted = settings.batch if n is None else n
     if wanted < 1:
         raise CryoalError(f"-n {wanted}: ask for at least one particle")
+    if acquisition == DISPUTED:
+        return ask_disputed(project, n)
     labels = usable_labels(project)
     name, _ = find(acquisition or settings.acquisition)
     weak = usable_weak(project)
@@ -197,6 +200,8 @@ def select(
     else:
         here = newest_trained(project) if untaught else train(project, progress)
         predictions = supplied_round(project, here, _predicted(project, here, progress), name)
+    # The queue of disputed particles stands in a round of its own, which nothing was trained in.
+    here = project.layout.round(max(here.number, project.newest_queue_number))
     before = Queue.read(here.queries)
     if before is not None and (before.acquisition, before.seed) != (name, seed):
         before = None

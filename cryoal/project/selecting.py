@@ -25,6 +25,10 @@ COLD_START = "cold_start"
 TWIN = 0.5
 
 
+#: ``--acquisition disputed`` asks about the particles that people name differently.
+DISPUTED = "disputed"
+
+
 @dataclass(frozen=True)
 class Queue:
     """Particles to ask about, in the order in which to ask.

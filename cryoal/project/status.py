@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cryoal.project.agreement import facts as self_agreement
+from cryoal.project.disputes import between_annotators, disputed, sentence
 from cryoal.project.doubts import doubts
 from cryoal.project.exporting import counts
 from cryoal.project.stopping import (
@@ -26,7 +27,8 @@ def status(project: "Project") -> dict[str, Any]:
     labels = project.labels
     current = labels.current()
     queue = project.queue
-    told = current.keys() | labels.unsure()
+    answered = labels.book().answers().keys()
+    differing = disputed(project)
     weak = found_right(labels.weak(), current)
     controls = control_accuracy(project)
     low, high = controls.interval
@@ -48,6 +50,9 @@ def status(project: "Project") -> dict[str, Any]:
         "doubts": doubts(current),
         "unsure": len(labels.unsure()),
         "adrift": labels.adrift(),
+        "disputed": differing,
+        "disputed_said": sentence(differing, project.layout.root),
+        "between_annotators": between_annotators(labels.book()),
         "annotators": sorted({label.annotator for label in labels.book().statements}),
         "round": project.rounds[-1].number if project.rounds else 0,
         "queue": None
@@ -56,7 +61,7 @@ def status(project: "Project") -> dict[str, Any]:
             "round": project.newest_queue_number,
             "acquisition": queue.acquisition,
             "size": len(queue),
-            "answered": sum(name in told for name in queue.ids),
+            "answered": sum(name in answered for name in queue.ids),
         },
         "controls": {
             "answered": controls.answered,

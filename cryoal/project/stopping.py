@@ -11,7 +11,7 @@ from cryoal.core.predictions import Predictions
 from cryoal.io.predictions import read_predictions
 from cryoal.project.classes import Classes
 from cryoal.project.round_inputs import learnt_labels, usable_labels
-from cryoal.project.selecting import Queue
+from cryoal.project.selecting import DISPUTED, Queue
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
@@ -85,9 +85,15 @@ def kappa(first: Predictions, second: Predictions) -> float:
         return float("nan")
     one = np.array(first.classes)[first.teacher[both].argmax(1)]
     other = np.array(second.classes)[second.teacher[rows[both]].argmax(1)]
+    found = cohens_kappa(one, other)
+    return 1.0 if np.isnan(found) else found
+
+
+def cohens_kappa(one: NDArray[np.str_], other: NDArray[np.str_]) -> float:
+    """Agreement of two lists of names beyond chance, (n,) each; NaN where both give one name."""
     agree = float((one == other).mean())
     chance = sum(_share(one, name) * _share(other, name) for name in set(one) | set(other))
-    return 1.0 if chance == 1 else (agree - chance) / (1 - chance)
+    return float("nan") if chance == 1 else (agree - chance) / (1 - chance)
 
 
 def _share(words: NDArray[np.str_], name: str) -> float:
@@ -131,15 +137,16 @@ def advice(project: "Project") -> str:
     """One sentence on whether more labels are worth it, and the next command."""
     root = project.layout.root
     queue = project.queue
-    labels = project.labels.current()
     if queue is None:
         return f"Nothing asked yet. Next: cryoal select {root}"
     if not len(project.subtomograms):
         return f"No particle was extracted: {project.layout.left_out} says why"
     if not len(queue):
         return f"There is nobody left to ask about. Next: cryoal export {root}"
-    told = labels.keys() | project.labels.unsure()
-    waiting = sum(name not in told for name in queue.ids)
+    answered = project.labels.book().answers().keys()
+    waiting = sum(name not in answered for name in queue.ids)
+    if queue.acquisition == DISPUTED:
+        waiting = len(project.labels.book().disputed().keys() & set(queue.ids))
     if waiting:
         return (
             f"{waiting} of {len(queue)} particles in the queue wait for an answer. Next: "

@@ -208,6 +208,35 @@ def test_classes_are_edited_in_place(canvas: Any, panel: Any, queued: Path) -> N
     assert panel.viewer.canvas.overlays.text.visible is False
 
 
+def test_a_class_is_renamed_for_all_from_its_menu_and_taken_back(
+    canvas: Any, panel: Any, queued: Path
+) -> None:
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QLineEdit, QToolButton
+
+    classes, first = panel.form.classes, panel.session.current
+    Project(queued).labels.add({first: "a"}, "ben")
+    QTest.keyClicks(classes.new, "a")
+    press(classes.new, "Return")
+    (menu,) = [
+        tool.menu()
+        for tool in classes.names["a"].parentWidget().findChildren(QToolButton)
+        if tool.menu() is not None
+    ]
+    (action,) = [one for one in menu.actions() if one.text() == "Rename for all annotators"]
+    action.trigger()
+    (field,) = [f for f in classes.findChildren(QLineEdit) if f.text() == "a"]
+    field.selectAll()
+    QTest.keyClicks(field, "apoferritin")
+    press(field, "Return")
+    spin()
+    assert Project(queued).labels.current() == {first: "apoferritin"}
+    assert "1 particle is 'apoferritin' now" in panel.form.status.text()
+    press(canvas, "Backspace")
+    assert Project(queued).labels.current() == {first: "a"}
+    assert "is 'a' again" in panel.form.status.text()
+
+
 def test_no_name_is_too_long_for_the_panel(panel: Any) -> None:
     panel.add_class("a class with a name that is much longer than any panel is wide " * 2)
     from qtpy.QtWidgets import QScrollArea

@@ -89,7 +89,7 @@ def test_of_a_batch_with_one_unknown_particle_nothing_is_recorded(labels: Projec
 
 
 @pytest.mark.parametrize(
-    "word", ["", "  ", "a\tb", "a\nb", "a\x07b", "a\u202eb", "\u200fa", "é" * 61]
+    "word", ["", "  ", "a\tb", "a\nb", "a\x07b", "a\u202eb", "\u200fa", "é" * 101]
 )
 def test_a_word_that_would_spoil_the_ledger_is_no_label(word: str, labels: ProjectLabels) -> None:
     with pytest.raises(CryoalError, match="is no label"):

@@ -78,7 +78,12 @@ class Actions:
         self._panel.moved("")
 
     def _undo(self) -> None:
-        gone = self._panel.need().undo()
+        session = self._panel.need()
+        gone = session.undo()
+        if session.notice:  # a renaming for all, which is no statement
+            self._panel.moved(f"{session.notice}.")
+            session.notice = ""
+            return
         what = f"{gone[0].label!r} of {gone[0].id}" if len(gone) == 1 else f"{len(gone)} labels"
         self._panel.moved(f"Taken back: {what}" if gone else "There is nothing to take back.")
 

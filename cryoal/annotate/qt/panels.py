@@ -68,6 +68,7 @@ class ClassPanel(QWidget):
     answered = Signal(str)
     added = Signal(str)
     renamed = Signal(str, str)
+    renamed_for_all = Signal(str, str)
     recoloured = Signal(str, str)
 
     def __init__(self) -> None:
@@ -102,7 +103,7 @@ class ClassPanel(QWidget):
                 f"{name.replace('&', '&&')}   {count}" if count else name.replace("&", "&&")
             )
 
-    def edit_name(self, name: str) -> None:
+    def edit_name(self, name: str, *, for_all: bool = False) -> None:
         """Put a field in the place of a name; Return renames, to an existing name merges."""
         row = self.names[name]
         field = QLineEdit(name)
@@ -118,7 +119,7 @@ class ClassPanel(QWidget):
             field.blockSignals(True)
             new = field.text()
             self._made = None  # the field goes with its row
-            self.renamed.emit(name, new)
+            (self.renamed_for_all if for_all else self.renamed).emit(name, new)
 
         field.returnPressed.connect(done)
         field.editingFinished.connect(lambda: None if not field.isVisible() else done())
@@ -161,6 +162,7 @@ class ClassPanel(QWidget):
         more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(more)
         menu.addAction("Rename", lambda: self.edit_name(name))
+        menu.addAction("Rename for all annotators", lambda: self.edit_name(name, for_all=True))
         into = menu.addMenu("Merge into")
         for other in (*classes.names, JUNK):
             if other != name:

@@ -107,9 +107,23 @@ class AnnotationWidget(DockedPanel):
     def rename_class(self, old: str, new: str) -> None:
         """Rename a class, or merge it into another that has this name."""
         with self.telling():
-            many = self.need().rename(old, new)
+            session = self.need()
+            many = session.rename(old, new)
+            others = session.others_who_say(old)
             self.form.say(
                 f"{many} of your particles are {new.strip()!r} now; Backspace takes it back."
+                + (f" {', '.join(others)} still say {old!r}: rename it for all." if others else "")
+            )
+        self._update()
+        self.to_canvas()
+
+    def rename_for_all(self, old: str, new: str) -> None:
+        """Rename a class in everybody's labels."""
+        with self.telling():
+            many = self.need().rename(old, new, for_all=True)
+            self.form.say(
+                f"{many} particle{' is' if many == 1 else 's are'} {new.strip()!r} now, whoever "
+                "named them; Backspace takes it back."
             )
         self._update()
         self.to_canvas()
@@ -165,6 +179,7 @@ class AnnotationWidget(DockedPanel):
         form.classes.answered.connect(self.acting.answer)
         form.classes.added.connect(self.add_class)
         form.classes.renamed.connect(self.rename_class)
+        form.classes.renamed_for_all.connect(self.rename_for_all)
         form.classes.recoloured.connect(self.recolour_class)
         form.look.changed.connect(self._update)
         form.look.contrast_changed.connect(self._contrast_changed)
