@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ BLOCK = 512
 #: Beside the stacks they were made from; the name of the second says what was described how.
 DESCRIPTIONS = "descriptions.safetensors"
 BESIDE = "beside-{box}-{edition}-{digest}.npy"
+_BESIDE = re.compile(r"beside-\d+-[^-]+-[0-9a-f]{16}\.npy")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Sight:
             today = {*folder.glob(BESIDE.format(box="*", edition=EDITION, digest=digest))}
             # Another process may be at the file of these very boxes.
             for outlived in {*folder.glob("beside-*.npy")} - today:
-                outlived.unlink(missing_ok=True)
+                if _BESIDE.fullmatch(outlived.name):
+                    outlived.unlink(missing_ok=True)
             blocks = (boxes for _, boxes in self.store.batches())
             log.info("describing %d particles about %d places, once", len(self), len(PLACES))
             write_beside(path, blocks, len(self), self.box, device=self.device)
