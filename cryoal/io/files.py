@@ -8,8 +8,7 @@ import os
 import platform
 import re
 import secrets
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,6 +42,7 @@ def replacing(path: Path, mode: str = "w", *, wait: bool = True) -> Iterator[IO[
 
     Examples
     --------
+    >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "a.txt"
     >>> with replacing(target) as file: _ = file.write("whole")
     >>> target.read_text()
@@ -145,6 +145,21 @@ def _this_host() -> str:
 def unwritable(problem: OSError) -> bool:
     """Whether an error says that a place may only be read."""
     return problem.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def refuse_overwriting(target: Path, sources: Iterable[str | Path]) -> None:
+    """Refuse to write over one of the files that something is made from, by whatever name.
+
+    Raises
+    ------
+    CryoalError
+        Names it.
+    """
+    if not target.exists():
+        return
+    for source in filter(None, sources):
+        if Path(source).exists() and target.samefile(source):
+            raise CryoalError(f"{target}: would overwrite its own source; name another file")
 
 
 def wait_for_disk(path: Path) -> None:
