@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from cryoal.core.errors import CryoalError, MachineError
 from cryoal.data.manifest import DataFile, Manifest
-from cryoal.io.files import replacing
+from cryoal.io.files import megabytes, replacing
 
 log = logging.getLogger(__name__)
 
@@ -151,17 +151,6 @@ def _check_room(file: DataFile, target: Path) -> None:
             f"{target}: {megabytes(needed)} are needed and {megabytes(free)} are free; make room, "
             "or choose another folder with --to"
         )
-
-
-def megabytes(size: float) -> str:
-    """Size in words.
-
-    Examples
-    --------
-    >>> megabytes(1_780_000_000), megabytes(56_900)
-    ('1.8 GB', '0.1 MB')
-    """
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _part(target: Path) -> Path:

@@ -162,6 +162,17 @@ def refuse_overwriting(target: Path, sources: Iterable[str | Path]) -> None:
             raise CryoalError(f"{target}: would overwrite its own source; name another file")
 
 
+def megabytes(size: float) -> str:
+    """Size in words.
+
+    Examples
+    --------
+    >>> megabytes(1_780_000_000), megabytes(56_900)
+    ('1.8 GB', '0.1 MB')
+    """
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
 def wait_for_disk(path: Path) -> None:
     """Return when a file is on the disk and would survive a power failure."""
     with path.open("rb") as file:
