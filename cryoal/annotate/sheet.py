@@ -48,6 +48,8 @@ class Sheet:
         Particles whose tomogram could not be read, so that they stand alone.
     gone : int
         Particles of the queue that have no box any more and are not in the sheet.
+    trouble : str
+        Why the first volume that could not be read could not, and what mends it.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class Sheet:
     bytes: int
     without_context: int
     gone: int
+    trouble: str = ""
 
 
 def write_sheet(
@@ -91,7 +94,8 @@ def write_sheet(
         )
     guesses = Guesses(project)
     classes = _classes(project, guesses)
-    items = _items(asked, guesses, classes, with_context, progress)
+    troubles: list[str] = []
+    items = _items(asked, guesses, classes, with_context, progress, troubles)
     # The name as a ledger has it, so that the window asks the same person the same questions.
     ledger = project.layout.ledger(annotator).stem if annotator else ""
     questions = schedule(asked.ids, asked.round, ledger)
@@ -125,7 +129,8 @@ def write_sheet(
             f"{path}: the sheet cannot be written ({problem.strerror}); give a place that is yours"
         ) from problem
     alone = sum(item["context"] is None for item in items) if with_context else 0
-    return Sheet(path, len(items), len(text.encode()), alone, asked.gone)
+    trouble = troubles[0] if troubles else ""
+    return Sheet(path, len(items), len(text.encode()), alone, asked.gone, trouble)
 
 
 def _items(
@@ -134,8 +139,9 @@ def _items(
     classes: Classes,
     with_context: bool,
     progress: Progress | None,
+    troubles: list[str],
 ) -> list[dict[str, Any]]:
-    """One entry a particle, in the order in which to ask."""
+    """One entry a particle, in the order in which to ask; adds what could not be read."""
     project = asked.project
     controls = set(asked.queue.controls)
     kinds, geometry = contrasts(project), project.subtomograms.geometry
@@ -153,9 +159,11 @@ def _items(
                     (classes.now(w), round(p, 4) if math.isfinite(p) else None) for w, p in guess
                 ],
                 "pictures": slab_pictures(
-                    project.subtomograms[[name]][0], denoised_box(asked, name, kinds), geometry
+                    project.subtomograms[[name]][0],
+                    denoised_box(asked, name, kinds, troubles),
+                    geometry,
                 ),
-                "context": surroundings(asked, name, kinds) if with_context else None,
+                "context": surroundings(asked, name, kinds, troubles) if with_context else None,
             }
         )
         if progress is not None:
