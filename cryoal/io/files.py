@@ -96,6 +96,9 @@ def _begin(target: Path) -> tuple[int, Path]:
             descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             continue
+        except OSError as problem:
+            problem.filename = str(target)
+            raise
         # Between its making and its locking another process may have swept it away.
         if _lock_at_once(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return descriptor, beside

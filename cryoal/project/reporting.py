@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 PICTURES = 8
 
 
-def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
-    """Write ``report.html``.
+def write_report(
+    project: "Project", more: Sequence[Section] = (), output: Path | None = None
+) -> Path:
+    """Write the page of a project.
 
     Parameters
     ----------
     more : sequence of Section
         Put first: learning curves of a benchmark, where there is one.
+    output : Path, optional
+        Default ``report.html`` in the project.
     """
+    path = output or project.layout.report
     facts = status(project)
     sections = [
         *more,
@@ -40,7 +45,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         _left_out(project),
     ]
     write_page(
-        project.layout.report,
+        path,
         project.layout.root.resolve().name,
         sections,
         subtitle=f"{facts['extracted']} subtomograms of {facts['box']} voxels at "
@@ -48,7 +53,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         cards=_cards(facts),
         footer=f"cryoal {__version__}. {facts['next']}",
     )
-    return project.layout.report
+    return path
 
 
 def _cards(facts: dict[str, Any]) -> list[Card]:

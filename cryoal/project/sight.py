@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from cryoal.core.geometry import sampled_region
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
+from cryoal.io.files import unwritable
 from cryoal.learn.describe import (
     EDITION,
     describe,
@@ -152,9 +154,19 @@ def look(
         blocks = (boxes for _, boxes in store.batches())
         points = describe(blocks, box, device=device, progress=progress)
         if own:
-            write_descriptions(path, points, digest)
+            _keep(path, points, digest)
     allowed = views_of(store.index, store.tomogram)
     return Sight(store, allowed, points, share_measured(store.index, side), box, device)
+
+
+def _keep(path: Path, points: NDArray[np.float32], digest: str) -> None:
+    """Write descriptions, unless the project can only be read: they can be made again."""
+    try:
+        write_descriptions(path, points, digest)
+    except OSError as problem:
+        if not unwritable(problem):
+            raise
+        log.info("%s: can only be read, so what was described is not kept", path.parent)
 
 
 def boxes_digest(store: SubtomogramStore) -> str:
