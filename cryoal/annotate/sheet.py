@@ -26,6 +26,7 @@ from cryoal.core.geometry import box_centre
 from cryoal.core.labels import JUNK, UNSURE
 from cryoal.io.files import replacing
 from cryoal.project.classes import PALETTE, Classes
+from cryoal.project.layout import refuse_own
 from cryoal.project.project import Project
 
 #: How many of the model's guesses are shown when asked.
@@ -94,6 +95,7 @@ def write_sheet(
         )
     guesses = Guesses(project)
     classes = _classes(project, guesses)
+    refuse_own(project.layout, path)
     troubles: list[str] = []
     items = _items(asked, guesses, classes, with_context, progress, troubles)
     # The name as a ledger has it, so that the window asks the same person the same questions.

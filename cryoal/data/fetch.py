@@ -67,6 +67,11 @@ def fetch(manifest: Manifest, file: DataFile, folder: Path, progress: Progress =
     target.parent.mkdir(parents=True, exist_ok=True)
     there = target.exists()
     before = target.stat().st_mtime_ns if there else 0
+    if there and file.path not in _fetched(folder) and verify(manifest, file, folder) == "wrong":
+        raise CryoalError(
+            f"{target}: is there, cryoal did not fetch it, and it has not the sha256 that "
+            f"{manifest.name} states; move it, or choose another folder with --to"
+        )
     _check_room(file, target)
     fetcher = pooch.create(
         path=folder,

@@ -159,8 +159,9 @@ def tomograms_of(picks: Picks, voxel_size: float | None = None) -> dict[str, Tom
             f"{picks.path}: its coordinates are in {picks.unit} ({picks.evidence}) and it states "
             "no voxel size; give --tomograms tomograms.star, or --voxel-size"
         )
-    unnamed = picks.tomogram is None or not (picks.tomogram != "").any()
-    names = np.full(len(picks), picks.path.stem) if unnamed else picks.tomogram
+    names = picks.tomogram
+    if names is None or not (names != "").any():
+        names = np.full(len(picks), picks.path.stem)
     found = {}
     for name in filter(None, np.unique(names).tolist()):
         sizes = known[names == name]

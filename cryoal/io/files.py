@@ -160,8 +160,8 @@ def refuse_overwriting(target: Path, sources: Iterable[str | Path]) -> None:
     """
     if not target.exists():
         return
-    for source in filter(None, sources):
-        if Path(source).exists() and target.samefile(source):
+    for source in sources:
+        if source and Path(source).exists() and target.samefile(source):
             raise CryoalError(f"{target}: would overwrite its own source; name another file")
 
 

@@ -96,7 +96,8 @@ def _empty(file: Path, path: Path) -> bool:
 def _named(listed: Listed, names: list[str], path: Path) -> Listed:
     """A list with the names of tomograms that the list of lists states for it."""
     picks = listed.picks
-    own = [] if picks.tomogram is None else [name for name in np.unique(picks.tomogram) if name]
+    written = np.full(len(picks), "") if picks.tomogram is None else picks.tomogram
+    own = [name for name in np.unique(written).tolist() if name]
     if not names:
         return replace(listed, named_in=path)
     if len(names) == 1 and (len(own) < 2 or picks.numbered):
@@ -114,10 +115,10 @@ def _named(listed: Listed, names: list[str], path: Path) -> Listed:
     if match.ambiguous:
         raise CryoalError(f"{picks.path}: {match.complaint()}")
     if match.missing:
-        at = np.isin(picks.tomogram, list(match.missing))
+        at = np.isin(written, list(match.missing))
         log.warning(
             "%s: %d of its particles are in tomograms that %s does not name it for: %s",
             *(picks.path, int(at.sum()), path, ", ".join(list(match.missing)[:5])),
         )
-    where = np.array([match.found.get(name, "") for name in picks.tomogram.tolist()], dtype=str)
+    where = np.array([match.found.get(name, "") for name in written.tolist()], dtype=str)
     return replace(listed, picks=replace(picks, tomogram=where), named_in=path)

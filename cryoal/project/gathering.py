@@ -89,8 +89,12 @@ def _with_old_facts(
     """A volume that is given again alone keeps what a tomograms.star said of its tomogram."""
     if old is None or new.columns is not None:
         return new
-    tilted = {} if tilt_range else {"tilt_range": old.tilt_range, "tilt_axis": old.tilt_axis}
-    return replace(new, columns=old.columns, **tilted)
+    return replace(
+        new,
+        columns=old.columns,
+        tilt_range=tilt_range or old.tilt_range,
+        tilt_axis=old.tilt_axis,
+    )
 
 
 def _with_old_display(new: Tomogram, old: Tomogram | None) -> Tomogram:

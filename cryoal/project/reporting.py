@@ -9,6 +9,7 @@ import pandas as pd
 
 from cryoal.core.version import __version__
 from cryoal.project.exporting import Classified
+from cryoal.project.layout import refuse_own
 from cryoal.project.status import status
 from cryoal.report.figures import class_counts, uncertainty_histogram
 from cryoal.report.montage import class_montage
@@ -35,6 +36,7 @@ def write_report(
         Default ``report.html`` in the project.
     """
     path = output or project.layout.report
+    refuse_own(project.layout, path)
     facts = status(project)
     sections = [
         *more,

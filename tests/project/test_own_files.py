@@ -8,6 +8,7 @@ import pytest
 from conftest import DIAMETER, cryoal
 
 from cryoal.io.mrc import write_volume
+from cryoal.project.project import Project
 from cryoal.simulate.write import SimulationResult
 
 
@@ -87,3 +88,52 @@ def test_a_select_at_work_keeps_what_it_is_writing(project: Path, when: str) -> 
         extract(project)
         file.write(b"whole")
     assert (project / "subtomograms" / "descriptions.safetensors").read_bytes() == b"halfwhole"
+
+
+@pytest.mark.parametrize(
+    "name", ["particles.star", "cryoal.toml", "labels/kim.tsv", "subtomograms/TS_001.mrc"]
+)
+@pytest.mark.parametrize("verb", ["export", "report", "sheet"])
+def test_nothing_is_written_over_the_projects_own_files(
+    project: Path, name: str, verb: str
+) -> None:
+    opened = Project.open(project)
+    opened.labels.add({str(opened.subtomograms.ids[0]): "class1"}, "kim")
+    opened.select(3)
+    before = (project / name).read_bytes()
+    done = cryoal(verb, project, "-o", project / name)
+    assert done.code == 2
+    assert "belongs to the project itself" in done.stderr
+    assert (project / name).read_bytes() == before
+
+
+def test_an_export_replaces_an_export_and_nothing_else(
+    project: Path, simulated: SimulationResult, tmp_path: Path
+) -> None:
+    mine = shutil.copy(simulated.particles, tmp_path / "mine.star")
+    raw = next(simulated.tomograms.parent.rglob("TS_001.mrc"))
+    notes = tmp_path / "out_classes.tsv"
+    notes.write_text("my notes\n")
+    for target, words in ((mine, "no export wrote it"), (raw, "its own source")):
+        before = target.read_bytes()
+        done = cryoal("export", project, "-o", target)
+        assert done.code == 2
+        assert words in done.stderr
+        assert target.read_bytes() == before
+    done = cryoal("export", project, "-o", tmp_path / "out.star")
+    assert "in the way" in done.stderr
+    assert notes.read_text() == "my notes\n"
+    notes.unlink()
+    for _ in range(2):
+        done = cryoal("export", project, "-o", tmp_path / "out.star")
+        assert done.code == 0, done.stderr
+    notes.unlink()  # killed between the two
+    assert cryoal("export", project, "-o", tmp_path / "out.star").code == 0
+
+
+def test_a_demo_is_made_in_a_new_folder_only(project: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = cryoal("demo", tmp_path)
+    assert done.code == 2
+    assert "neither empty nor a demo" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
