@@ -26,6 +26,7 @@ from cryoal.core.geometry import box_centre
 from cryoal.core.labels import JUNK, UNSURE
 from cryoal.io.files import replacing
 from cryoal.project.classes import PALETTE, Classes
+from cryoal.project.layout import refuse_own
 from cryoal.project.project import Project
 
 #: How many of the model's guesses are shown when asked.
@@ -48,6 +49,8 @@ class Sheet:
         Particles whose tomogram could not be read, so that they stand alone.
     gone : int
         Particles of the queue that have no box any more and are not in the sheet.
+    trouble : str
+        Why the first volume that could not be read could not, and what mends it.
     """
 
     path: Path
@@ -55,6 +58,7 @@ class Sheet:
     bytes: int
     without_context: int
     gone: int
+    trouble: str = ""
 
 
 def write_sheet(
@@ -91,7 +95,9 @@ def write_sheet(
         )
     guesses = Guesses(project)
     classes = _classes(project, guesses)
-    items = _items(asked, guesses, classes, with_context, progress)
+    refuse_own(project.layout, path)
+    troubles: list[str] = []
+    items = _items(asked, guesses, classes, with_context, progress, troubles)
     # The name as a ledger has it, so that the window asks the same person the same questions.
     ledger = project.layout.ledger(annotator).stem if annotator else ""
     questions = schedule(asked.ids, asked.round, ledger)
@@ -125,7 +131,8 @@ def write_sheet(
             f"{path}: the sheet cannot be written ({problem.strerror}); give a place that is yours"
         ) from problem
     alone = sum(item["context"] is None for item in items) if with_context else 0
-    return Sheet(path, len(items), len(text.encode()), alone, asked.gone)
+    trouble = troubles[0] if troubles else ""
+    return Sheet(path, len(items), len(text.encode()), alone, asked.gone, trouble)
 
 
 def _items(
@@ -134,8 +141,9 @@ def _items(
     classes: Classes,
     with_context: bool,
     progress: Progress | None,
+    troubles: list[str],
 ) -> list[dict[str, Any]]:
-    """One entry a particle, in the order in which to ask."""
+    """One entry a particle, in the order in which to ask; adds what could not be read."""
     project = asked.project
     controls = set(asked.queue.controls)
     kinds, geometry = contrasts(project), project.subtomograms.geometry
@@ -153,9 +161,11 @@ def _items(
                     (classes.now(w), round(p, 4) if math.isfinite(p) else None) for w, p in guess
                 ],
                 "pictures": slab_pictures(
-                    project.subtomograms[[name]][0], denoised_box(asked, name, kinds), geometry
+                    project.subtomograms[[name]][0],
+                    denoised_box(asked, name, kinds, troubles),
+                    geometry,
                 ),
-                "context": surroundings(asked, name, kinds) if with_context else None,
+                "context": surroundings(asked, name, kinds, troubles) if with_context else None,
             }
         )
         if progress is not None:

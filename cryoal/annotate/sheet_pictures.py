@@ -59,8 +59,13 @@ def slab_pictures(
     ]
 
 
-def denoised_box(asked: Asked, particle: str, kinds: dict[str, str]) -> NDArray[np.float32] | None:
-    """Box of the volume made for looking at; None where there is none, or it is gone."""
+def denoised_box(
+    asked: Asked, particle: str, kinds: dict[str, str], troubles: list[str]
+) -> NDArray[np.float32] | None:
+    """Box of the volume made for looking at; None where there is none, or it is gone.
+
+    Why it cannot be read is added to ``troubles``.
+    """
     project, name = asked.project, asked.tomogram(particle)
     tomogram = project.tomograms.get(name)
     if tomogram is None or tomogram.load_display is None:
@@ -68,12 +73,15 @@ def denoised_box(asked: Asked, particle: str, kinds: dict[str, str]) -> NDArray[
     try:
         geometry = project.subtomograms.geometry
         return display_box(tomogram, asked.position(particle), geometry, contrast=kinds.get(name))
-    except CryoalError:
+    except CryoalError as problem:
+        troubles.append(str(problem))
         return None
 
 
-def surroundings(asked: Asked, particle: str, kinds: dict[str, str]) -> dict[str, Any] | None:
-    """The particle in its tomogram; None where the tomogram is gone."""
+def surroundings(
+    asked: Asked, particle: str, kinds: dict[str, str], troubles: list[str]
+) -> dict[str, Any] | None:
+    """The particle in its tomogram; None where the tomogram is gone, with why in ``troubles``."""
     project, name = asked.project, asked.tomogram(particle)
     tomogram = project.tomograms.get(name)
     if tomogram is None:
@@ -87,7 +95,8 @@ def surroundings(asked: Asked, particle: str, kinds: dict[str, str]) -> dict[str
             CONTEXT_RADII * project.diameter / 2,
             contrast=kinds.get(name),
         )
-    except CryoalError:
+    except CryoalError as problem:
+        troubles.append(str(problem))
         return None
     scale = min(1.0, LARGEST_CONTEXT / max(picture.shape))
     smooth = band_pass(picture[None], tomogram.voxel_size, LOW_PASS)[0]

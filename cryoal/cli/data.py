@@ -61,8 +61,8 @@ def fetch(name: str | None, folder: Path | None, only: str | None) -> None:
     """Download the files of a data set; run it again to go on after an interruption."""
     from cryoal.core.errors import CryoalError
     from cryoal.data.fetch import fetch as download
-    from cryoal.data.fetch import megabytes
     from cryoal.data.manifest import find_manifest, manifest_paths
+    from cryoal.io.files import megabytes
 
     if name is None:
         raise CryoalError(f"which data set? There are: {', '.join(manifest_paths())}")

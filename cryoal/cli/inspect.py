@@ -41,7 +41,7 @@ def inspect(
     """
     import json
 
-    from cryoal.core.errors import CryoalError
+    from cryoal.core.errors import CryoalError, MachineError
     from cryoal.io.inspect import look, look_in
     from cryoal.io.tomograms import read_tomograms
 
@@ -55,20 +55,23 @@ def inspect(
         and (one.facts["kind"] == "tomogram_set" or one.facts["voxel_size"])
     ]
     problem: CryoalError | None = None
-    if tomograms or (sets and any(one.listed for one in found)):
+    if tomograms or (sets and any(one.listed or one.lists for one in found)):
         try:
             known = read_tomograms(tomograms or sets, voxel_size=voxel_size, need_volumes=False)
             for one in found:
                 look_in(one, known, relion_centre)
                 _placement(one, known, diameter)
         except CryoalError as why:
-            if tomograms:
+            if tomograms or isinstance(why, MachineError):
                 problem = why
             else:
                 log.warning("lists were not placed in the tomograms beside them: %s", why)
     for one in found:
         click.echo(json.dumps(one.facts) if as_json else _in_lines(one.facts))
     # In a folder there may be anything; only what is damaged is worth an error.
+    failed = [one.facts["refused"] for one in found if one.machine]
+    if failed:
+        raise MachineError(failed[0])
     refused = [
         one.facts["refused"]
         for one in found

@@ -39,6 +39,8 @@ def sheet(project: Path, output: Path, annotator: str, with_context: bool) -> No
     missing = f", {alone} of them without their tomogram, which cannot be read" if alone else ""
     if written.gone:
         missing += f", {written.gone} more have no box any more"
+    if written.trouble:
+        say(f"{written.trouble}.")
     say(
         f"Wrote {written.path}: {written.particles} particles{missing}, "
         f"{written.bytes / 1e6:.1f} MB. Open it in a browser, label, download, then: "

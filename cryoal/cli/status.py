@@ -72,9 +72,10 @@ def _self_agreement(facts: dict[str, Any]) -> str:
 
 @click.command()
 @project_argument
-def report(project: Path) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: report.html there.")
+def report(project: Path, output: Path | None) -> None:
     """Write report.html: classes, pictures, what is asked next, what was left out."""
     from cryoal.project.project import Project
     from cryoal.project.reporting import write_report
 
-    say(f"Open {write_report(Project.open(project))}")
+    say(f"Open {write_report(Project.open(project), output=output)}")

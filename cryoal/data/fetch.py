@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from cryoal.core.errors import CryoalError, MachineError
 from cryoal.data.manifest import DataFile, Manifest
-from cryoal.io.files import replacing
+from cryoal.io.files import megabytes, replacing
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,11 @@ def fetch(manifest: Manifest, file: DataFile, folder: Path, progress: Progress =
     target.parent.mkdir(parents=True, exist_ok=True)
     there = target.exists()
     before = target.stat().st_mtime_ns if there else 0
+    if there and file.path not in _fetched(folder) and verify(manifest, file, folder) == "wrong":
+        raise CryoalError(
+            f"{target}: is there, cryoal did not fetch it, and it has not the sha256 that "
+            f"{manifest.name} states; move it, or choose another folder with --to"
+        )
     _check_room(file, target)
     fetcher = pooch.create(
         path=folder,
@@ -151,17 +156,6 @@ def _check_room(file: DataFile, target: Path) -> None:
             f"{target}: {megabytes(needed)} are needed and {megabytes(free)} are free; make room, "
             "or choose another folder with --to"
         )
-
-
-def megabytes(size: float) -> str:
-    """Size in words.
-
-    Examples
-    --------
-    >>> megabytes(1_780_000_000), megabytes(56_900)
-    ('1.8 GB', '0.1 MB')
-    """
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _part(target: Path) -> Path:

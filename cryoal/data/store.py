@@ -87,6 +87,11 @@ class Index:
         }
         write_star(folder / INDEX, blocks)
 
+    def stacks(self, folder: Path) -> set[Path]:
+        """The stacks in this folder that it names."""
+        files = {str(name).rpartition("@")[2] for name in self.boxes["rlnImageName"]}
+        return {folder / Path(name).name for name in files if name.endswith(".mrc")}
+
     def without(self, tomograms: Iterable[str]) -> "Index":
         """Return the index less these tomograms."""
         gone = set(tomograms)

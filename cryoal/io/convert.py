@@ -10,7 +10,8 @@ import numpy as np
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Picks, formats
-from cryoal.io.listing import open_list
+from cryoal.io.files import refuse_overwriting
+from cryoal.io.import_list import open_lists
 from cryoal.io.particles import Reading, place_all, read_all, write_anew, write_particles
 from cryoal.io.side_table import columns_left, side_table_of
 
@@ -80,16 +81,20 @@ def convert_file(
         As reading and writing do, and when source and target are the same file.
     """
     form = formats.get(dialect)
-    if target.exists() and source.resolve() == target.resolve():
-        raise CryoalError(f"{target}: would overwrite its own source; name another file")
-    listed = open_list(source, unit)
-    picks = listed.picks
+    refuse_overwriting(target, [source])
+    lists = open_lists(source, unit)
+    given = {} if tomograms is None else tomograms
+    refuse_overwriting(target, [one.content.path for one in lists])
+    refuse_overwriting(target, [t.path for t in given.values()])
+    refuse_overwriting(target, [t.display_path for t in given.values()])
     if tomograms is None:
-        tomograms = tomograms_of(picks, voxel_size)
-    reading = place_all([listed], tomograms, relion_centre=relion_centre)
+        tomograms = {}
+        for one in lists:
+            tomograms |= tomograms_of(one.picks, voxel_size)
+    reading = place_all(lists, tomograms, relion_centre=relion_centre)
     particles = reading.particles
     used = {name: tomograms[name] for name in np.unique(particles.tomogram).tolist()}
-    shown = unit is None or listed.form.read(listed.content, None).unit == unit
+    shown = unit is None or all(one.form.read(one.content, None).unit == unit for one in lists)
     if shown:
         write_particles(particles, target, used, dialect, relion_centre=relion_centre)
     else:
@@ -98,12 +103,11 @@ def convert_file(
     again = read_all([target], used, relion_centre=relion_centre, check_inside=False)
     rewritten = particles.dialect == dialect and shown
     left = columns_left(particles, form, rewritten=rewritten)
-    return _audit(reading, picks, again, left, side_table_of(target) if left else None)
+    return _audit(reading, again, left, side_table_of(target) if left else None)
 
 
-def _audit(
-    before: Reading, picks: Picks, after: Reading, left: list[str], side_table: Path | None
-) -> Audit:
+def _audit(before: Reading, after: Reading, left: list[str], side_table: Path | None) -> Audit:
+    picks = before.picks
     rows = min(len(before.particles), len(after.particles))
     change = np.linalg.norm(
         before.particles.position[:rows] - after.particles.position[:rows], axis=1
@@ -111,13 +115,14 @@ def _audit(
     left_out: dict[str, int] = {}
     if before.unmatched is not None:
         names, counts = np.unique(before.unmatched.tomogram, return_counts=True)
-        left_out = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        named = [name or "no named tomogram" for name in names.tolist()]
+        left_out = dict(zip(named, counts.tolist(), strict=True))
     return Audit(
-        rows_in=len(picks),
+        rows_in=sum(map(len, picks)),
         rows_out=len(after.particles),
         dialect_in=before.particles.dialect,
-        unit_in=picks.unit,
-        evidence=picks.evidence,
+        unit_in=" and ".join(dict.fromkeys(one.unit for one in picks)),
+        evidence="; ".join(dict.fromkeys(one.evidence for one in picks)),
         dialect_out=after.particles.dialect,
         unit_out=after.picks[0].unit,
         largest_change=float(change.max()) if len(change) else 0.0,
@@ -154,9 +159,11 @@ def tomograms_of(picks: Picks, voxel_size: float | None = None) -> dict[str, Tom
             f"{picks.path}: its coordinates are in {picks.unit} ({picks.evidence}) and it states "
             "no voxel size; give --tomograms tomograms.star, or --voxel-size"
         )
-    names = np.full(len(picks), picks.path.stem) if picks.tomogram is None else picks.tomogram
+    names = picks.tomogram
+    if names is None or not (names != "").any():
+        names = np.full(len(picks), picks.path.stem)
     found = {}
-    for name in np.unique(names).tolist():
+    for name in filter(None, np.unique(names).tolist()):
         sizes = known[names == name]
         if np.ptp(sizes) > 0.01 * sizes[0]:
             raise CryoalError(f"{picks.path}: two pixel sizes in tomogram {name}")

@@ -59,6 +59,8 @@ def with_displays(
             "%d of %d tomograms have no display volume in %s: %s",
             *(len(match.missing), len(tomograms), pattern, ", ".join(list(match.missing)[:5])),
         )
+    if match.guessed:
+        log.warning("%s: display volumes %s", pattern, match.guesses())
     shown = dict(tomograms)
     for name, called in match.found.items():
         shown[name] = with_display(tomograms[name], found[called], unpack_into)

@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryoal.core.errors import CryoalError
+from cryoal.core.errors import CryoalError, MachineError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import NotParticlesError, formats, recognised
 from cryoal.io.content import Content
+from cryoal.io.import_list import COLUMN, import_table, open_lists
 from cryoal.io.inspect_particles import about_particles, placed_facts
 from cryoal.io.inspect_tomograms import about_other_star, about_volume
 from cryoal.io.listing import Listed, open_list
+from cryoal.io.particles import place_all
 from cryoal.io.paths import is_star
+from cryoal.io.placing import share_inside
 from cryoal.io.relion_columns import nearest_dialect
 from cryoal.io.star_parsing import BrokenStarError
 from cryoal.io.tilts import tilt_series
@@ -31,14 +34,20 @@ class Look:
     ----------
     facts : dict
         As ``inspect`` returns it.
+    lists : list of Look
+        Of a list of lists: those that it names.
     particles : ParticleSet, optional
         Once they have been placed in tomograms.
+    machine : bool
+        It is refused because the disk, the memory or the network failed.
     """
 
     path: Path | str
     facts: dict[str, Any]
     listed: Listed | None = field(default=None, repr=False)
+    lists: "list[Look]" = field(default_factory=list, repr=False)
     particles: ParticleSet | None = field(default=None, repr=False)
+    machine: bool = False
 
     def refuse(self, problem: Exception) -> None:
         """Note why this file would be refused."""
@@ -47,6 +56,7 @@ class Look:
             if isinstance(problem, OSError)
             else str(problem)
         )
+        self.machine = isinstance(problem, MachineError)
         self.facts["refused"] = words
         self.facts["problems"].append(words)
 
@@ -86,10 +96,17 @@ def inspect(
         None. ``voxel_sizes`` names each place that claims one, ``voxel_sizes_agree`` whether they
         do. Particles add ``evidence``, ``ranges`` (as written, xyz), ``score``, ``duplicates``
         and, with tomograms, what ``inspect_particles.placed_facts`` says.
+
+    Raises
+    ------
+    MachineError
+        The disk or the network failed, which says nothing of the file.
     """
     found = look(path, unit=unit, voxel_size=voxel_size)
     if tomograms is not None:
         look_in(found, tomograms, relion_centre)
+    if found.machine:
+        raise MachineError(found.facts["refused"])
     return found.facts
 
 
@@ -122,12 +139,42 @@ def look(path: str | Path, *, unit: str | None = None, voxel_size: float | None 
 
 def look_in(found: Look, tomograms: Mapping[str, Tomogram], relion_centre: str = "half") -> None:
     """Place the particles of a file in tomograms and add what that tells."""
-    if found.listed is None or found.facts["refused"]:
+    if found.facts["refused"] or not (found.listed or found.lists):
         return
     try:
-        found.particles = placed_facts(found.listed, tomograms, relion_centre, found.facts)
+        if found.listed is None:
+            _look_in_lists(found, tomograms, relion_centre)
+        else:
+            found.particles = placed_facts(found.listed, tomograms, relion_centre, found.facts)
     except CryoalError as problem:
         found.refuse(problem)
+
+
+def _look_in_lists(found: Look, tomograms: Mapping[str, Tomogram], relion_centre: str) -> None:
+    """Place the particles of every list that a list of lists names."""
+    for one in found.lists:
+        look_in(one, tomograms, relion_centre)
+        _tell(found, one)
+    for fact in ("matches", "unmatched", "near", "ambiguous", "ranges_in_voxels"):
+        found.facts[fact] = {
+            k: v for one in found.lists for k, v in one.facts.get(fact, {}).items()
+        }
+    if any(one.facts["refused"] for one in found.lists):
+        return
+    lists = [one.listed for one in found.lists if one.listed is not None]
+    placed = place_all(lists, tomograms, relion_centre=relion_centre, check_inside=False).particles
+    found.particles = placed
+    found.facts["inside"] = share_inside(placed.position, placed.tomogram, tomograms)
+
+
+def _tell(found: Look, one: Look) -> None:
+    """Say of a list of lists what is odd about one of them, once."""
+    for problem in one.facts["problems"]:
+        words = problem if str(one.path) in problem else f"{one.path}: {problem}"
+        if words not in found.facts["problems"]:
+            found.facts["problems"].append(words)
+    found.facts["refused"] = found.facts["refused"] or one.facts["refused"]
+    found.machine |= one.machine
 
 
 def members(folder: Path) -> list[Path]:
@@ -174,6 +221,9 @@ def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
         )
     if content.head and content.blocks and about_other_star(content, facts):
         return
+    if content.head and import_table(content.blocks) is not None:
+        _about_lists(found, path, unit)
+        return
     series = tilt_series(content) if content.head else None
     if series is not None:
         facts["kind"] = "tilt_series"
@@ -191,6 +241,29 @@ def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
     facts["dialect"] = form.name
     found.listed = open_list(path, unit)
     about_particles(found.listed.picks, facts)
+
+
+def _about_lists(found: Look, path: Path, unit: str | None) -> None:
+    """Add what the lists that a list of lists names say of themselves, taken together."""
+    facts = found.facts
+    facts["kind"], facts["dialect"] = "particles", "relion5"
+    for listed in open_lists(path, unit):
+        one = Look(listed.content.path, {"problems": [], "refused": None})
+        one.listed = listed
+        about_particles(listed.picks, one.facts)
+        found.lists.append(one)
+        _tell(found, one)
+    picks = [one.listed.picks for one in found.lists if one.listed is not None]
+    facts["lists"] = [str(one.path) for one in found.lists]
+    facts["n_particles"] = sum(map(len, picks))
+    facts["unit"] = " and ".join(dict.fromkeys(one.unit for one in picks)) or None
+    dialects = dict.fromkeys(one.dialect for one in picks)
+    facts["evidence"] = f"{COLUMN} names lists of {' and '.join(dialects)}"
+    facts["tomograms"] = list(
+        dict.fromkeys(name for one in found.lists for name in one.facts["tomograms"])
+    )
+    sizes = {one.facts["voxel_size"] for one in found.lists if one.facts.get("voxel_size")}
+    facts["voxel_size"] = sizes.pop() if len(sizes) == 1 else None
 
 
 def _name_what_is_left(found: Look, problem: BrokenStarError) -> None:

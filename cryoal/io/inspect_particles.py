@@ -24,7 +24,7 @@ def about_particles(picks: Picks, facts: dict[str, Any]) -> None:
     facts["unit"] = picks.unit
     facts["evidence"] = picks.evidence
     facts["n_particles"] = len(picks)
-    names = picks.tomogram
+    names = None if picks.tomogram is None else picks.tomogram[picks.tomogram != ""]
     facts["tomograms"] = [] if names is None else np.unique(names).tolist()
     facts["ranges"] = {
         axis: [float(picks.xyz[:, i].min()), float(picks.xyz[:, i].max())]
@@ -37,9 +37,11 @@ def about_particles(picks: Picks, facts: dict[str, Any]) -> None:
     problems += picks.remarks
     if facts["duplicates"]:
         problems.append(f"{facts['duplicates']} of its particles repeat the position of another")
-    if names is None:
+    if names is None or not len(names):
         problems.append("it names no tomograms")
-    elif picks.numbered:
+    elif len(names) < len(picks):
+        problems.append(f"{len(picks) - len(names)} of its particles name no tomogram")
+    if picks.numbered:
         problems.append("it numbers its tomograms, and no table map stands beside it")
     _repeated_ids(picks, problems)
     _spellings(facts["tomograms"], facts)
@@ -130,14 +132,13 @@ def placed_facts(
         As reading these particles would, but for names: those are problems, not refusals.
     """
     picks = listed.picks
-    if picks.tomogram is not None:
+    if picks.tomogram is not None and (picks.tomogram != "").any():
         match = name_match(picks, tomograms)
         facts["matches"] = {w: known for w, known in match.found.items() if w != known}
         facts["unmatched"] = {n: int((picks.tomogram == n).sum()) for n in match.missing}
         facts["near"] = {name: near for name, near in match.missing.items() if near}
         facts["ambiguous"] = match.ambiguous
-        if match.complaint():
-            facts["problems"].append(match.complaint())
+        facts["problems"] += [words for words in (match.complaint(), match.guesses()) if words]
         if match.ambiguous or not match.found:
             return None
     particles = place_all(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import UNITS, Format, Picks, recognised
 from cryoal.io.content import Content
-from cryoal.io.names import NameMatch, match_file, match_names
+from cryoal.io.names import NameMatch, is_none, match_file, match_names, series_name
 from cryoal.io.numbering import map_of, match_numbers
 from cryoal.io.paths import follow
 from cryoal.io.placing import fitting_units, positions, share_inside
@@ -27,11 +27,18 @@ _FARTHEST = 1e8
 
 @dataclass(frozen=True)
 class Listed:
-    """A particle file as it was opened: what it is, and what it states."""
+    """A particle file as it was opened: what it is, and what it states.
+
+    Attributes
+    ----------
+    named_in : Path, optional
+        The list of lists that names it; some of its lists may be of tomograms that are not given.
+    """
 
     content: Content
     form: Format
     picks: Picks
+    named_in: Path | None = None
 
 
 def open_list(path: Path, unit: str | None = None) -> Listed:
@@ -42,11 +49,19 @@ def open_list(path: Path, unit: str | None = None) -> Listed:
     CryoalError
         No dialect knows it, it is damaged, or there is no such unit.
     """
+    return open_content(particle_file(path), unit)
+
+
+def open_content(content: Content, unit: str | None = None) -> Listed:
+    """Read a particle file that was looked at before; as ``open_list``."""
     if unit is not None and unit not in UNITS:
         raise CryoalError(f"no unit is called {unit!r}; there are {', '.join(UNITS)}")
-    content = particle_file(path)
     form = recognised(content)
-    listed = Listed(content, form, form.read(content, unit))
+    picks = form.read(content, unit)
+    if picks.tomogram is not None:
+        names = ["" if is_none(name) else name for name in picks.tomogram.tolist()]
+        picks = replace(picks, tomogram=np.array(names, dtype=str))
+    listed = Listed(content, form, picks)
     _check_size_of_numbers(listed.picks)
     log.info("%s: %s, %d particles in %s: %s", content.path, form.name, len(listed.picks),
              listed.picks.unit, listed.picks.evidence)  # fmt: skip
@@ -94,7 +109,7 @@ def place(
         Names that fit no or several tomograms; most positions outside their tomograms.
     """
     picks = listed.picks
-    names, known = tomogram_of_each(picks, tomograms)
+    names, known = tomogram_of_each(picks, tomograms, all_given=listed.named_in is None)
     if picks.unit == "centred_angstrom":
         _warn_of_guessed_centres(picks.path, np.unique(names[known]).tolist(), tomograms)
     position = positions(picks, names, known, tomograms, relion_centre)
@@ -118,6 +133,7 @@ def place(
 def name_match(picks: Picks, tomograms: Mapping[str, Tomogram]) -> NameMatch:
     """Which tomogram each name, or each number, of a file means."""
     names = [] if picks.tomogram is None else np.unique(picks.tomogram).tolist()
+    names = [name for name in names if name]
     match = match_names(names, tomograms)
     if not picks.numbered or match.found:
         return match
@@ -134,9 +150,12 @@ def name_match(picks: Picks, tomograms: Mapping[str, Tomogram]) -> NameMatch:
 
 
 def tomogram_of_each(
-    picks: Picks, tomograms: Mapping[str, Tomogram]
+    picks: Picks, tomograms: Mapping[str, Tomogram], *, all_given: bool = True
 ) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
-    """Name of the tomogram of every particle, and whether it is among those given."""
+    """Name of the tomogram of every particle, and whether it is among those given.
+
+    Refused is a file none of whose tomograms is, unless ``all_given`` is false.
+    """
     path = picks.path
     if picks.tomogram is None or not (picks.tomogram != "").any():
         only = next(iter(tomograms)) if len(tomograms) == 1 else match_file(path.stem, tomograms)
@@ -145,9 +164,11 @@ def tomogram_of_each(
                 f"{path}: it names no tomograms (no column rlnTomoName or rlnMicrographName) and "
                 f"{len(tomograms)} tomograms are given; give one, or name the file after its own"
             )
+        if not series_name(path.stem).startswith(series_name(only)):
+            log.warning("%s: taken for tomogram %s, by what their names share", path, only)
         return np.full(len(picks), only), np.ones(len(picks), dtype=bool)
     match = name_match(picks, tomograms)
-    if match.ambiguous or not match.found:
+    if match.ambiguous or (all_given and not match.found):
         hint = (
             f"; it numbers them: write lines such as '1 {next(iter(tomograms))}' into "
             f"{map_of(path)}"
@@ -161,12 +182,17 @@ def tomogram_of_each(
     if picks.numbered and not set(match.found) <= set(tomograms):
         pairs = [f"{number} is {name}" for number, name in list(match.found.items())[:5]]
         log.warning("%s: it numbers its tomograms; taken by name: %s", path, ", ".join(pairs))
+    if match.guessed:
+        log.warning("%s: tomograms %s", path, match.guesses())
     known = np.isin(picks.tomogram, list(match.found))
+    unnamed = int((picks.tomogram == "").sum())
+    if unnamed:
+        log.warning("%s: %d of %d particles name no tomogram", path, unnamed, len(picks))
     if match.missing:
         counts = {n: int((picks.tomogram == n).sum()) for n in list(match.missing)[:5]}
         log.warning(
             "%s: %d of %d particles are in %d tomograms that were not given: %s",
-            path, int((~known).sum()), len(picks), len(match.missing),
+            path, int((~known).sum()) - unnamed, len(picks), len(match.missing),
             ", ".join(f"{name} ({count})" for name, count in counts.items()),
         )  # fmt: skip
     return np.array([match.found.get(name, name) for name in picks.tomogram.tolist()]), known

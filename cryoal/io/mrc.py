@@ -165,6 +165,17 @@ class StackWriter:
         self._file.write(self._header.tobytes())
 
 
+def is_own_stack(path: str | Path) -> bool:
+    """Whether a file is a stack of boxes that ``writing_stack`` wrote, by its header."""
+    with Path(path).open("rb") as file:
+        raw = file.read(HEADER_BYTES)
+    if len(raw) < HEADER_BYTES:
+        return False
+    header = np.frombuffer(raw, dtype=HEADER_DTYPE.newbyteorder("<"))[0]
+    label = bytes(header["label"][0]).rstrip(b"\0 ")
+    return int(header["ispg"]) == SPACE_GROUP_OF_STACKS and label == b"cryoal"
+
+
 @contextlib.contextmanager
 def writing_stack(
     path: str | Path, box: int, voxel_size: float, dtype: Any = np.float32

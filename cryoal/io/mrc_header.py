@@ -69,9 +69,17 @@ def read_header(path: str | Path) -> MrcHeader:
     if mode in _REFUSED:
         raise CryoalError(f"{path}: {_REFUSED[mode]}; a real-valued volume is needed")
     shape = (int(header["nz"]), int(header["ny"]), int(header["nx"]))
-    offset = HEADER_BYTES + int(header["nsymbt"])
+    extended = int(header["nsymbt"])
+    offset = HEADER_BYTES + extended
     dtype = np.dtype(DTYPES[mode]).newbyteorder(order)
     needed = offset + math.prod(shape) * dtype.itemsize
+    if needed - extended <= size < needed:
+        raise CryoalError(
+            f"{path}: its header promises an extended header of {extended} bytes (NSYMBT), but "
+            f"after the {HEADER_BYTES} bytes of the header there is room for the voxels alone: "
+            "the extended header was never written; have its program write it again, or set "
+            "NSYMBT to 0"
+        )
     if size < needed:
         raise CryoalError(
             f"{path}: {size} bytes, but its header ({shape[2]} x {shape[1]} x {shape[0]}, mode "

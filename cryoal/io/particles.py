@@ -12,8 +12,9 @@ from cryoal.core.particles import ParticleSet, concatenate
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import UNITS, Picks, formats
 from cryoal.io.dialects import STAR_DIALECTS, as_dialect, canonical, same_layout
+from cryoal.io.import_list import open_lists
 from cryoal.io.joining import fill_columns, renumber_optics
-from cryoal.io.listing import Listed, open_list, place
+from cryoal.io.listing import Listed, place
 from cryoal.io.paths import expand
 from cryoal.io.side_table import write_side_table
 
@@ -51,7 +52,7 @@ def read_particles(
     Parameters
     ----------
     paths : str or Path, each
-        Particle files, quoted patterns, optimisation_set.star.
+        Particle files, quoted patterns, optimisation_set.star, RELION 5's lists of lists.
     tomograms : mapping of name to Tomogram
         Names in the files are matched tolerantly (``names.match_names``).
     unit : str, optional
@@ -79,7 +80,7 @@ def read_all(
     """Read particles as ``read_particles`` does, and keep those whose tomogram is not given."""
     if unit is not None and unit not in UNITS:
         raise CryoalError(f"no unit is called {unit!r}; there are {', '.join(UNITS)}")
-    listed = [open_list(path, unit) for path in expand(paths)]
+    listed = [one for path in expand(paths) for one in open_lists(path, unit)]
     options: dict[str, Any] = {"relion_centre": relion_centre, "check_inside": check_inside}
     return place_all(listed, tomograms, **options)
 
@@ -111,6 +112,11 @@ def place_all(
         inside.append(everything[known])
         if not known.all():
             outside.append(everything[~known])
+    if not any(map(len, inside)):
+        raise CryoalError(
+            f"{lists[0].named_in or lists[0].content.path}: none of its particles is in a "
+            f"tomogram that is given ({', '.join(map(repr, list(tomograms)[:5]))})"
+        )
     return Reading(
         join(inside, tomograms, relion_centre),
         join(outside, tomograms, relion_centre, positions_known=False) if outside else None,

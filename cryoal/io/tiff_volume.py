@@ -133,19 +133,19 @@ def _series(place: Place, tiff: Any) -> tuple[Any, tuple[int, int, int], list[st
 def _check_whole(place: Place, tiff: Any, series: Any) -> None:
     """Refuse a file that holds fewer voxels than its tags claim."""
     size = tiff.filehandle.size
-    if series.dataoffset is not None:
-        dtype = np.dtype(series.dtype)
-        needed = series.dataoffset + math.prod(series.shape) * dtype.itemsize
-    else:
-        try:
+    try:
+        if series.dataoffset is not None:
+            dtype = np.dtype(series.dtype)
+            needed = series.dataoffset + math.prod(series.shape) * dtype.itemsize
+        else:
             needed = max(
                 int(offset) + int(count)
                 for page in series.pages
                 if page is not None
                 for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
             )
-        except Exception as problem:  # as in _file
-            raise _damaged(place, problem) from problem
+    except Exception as problem:  # as in _file
+        raise _damaged(place, problem) from problem
     if size < needed:
         raise CryoalError(
             f"{place}: {size} bytes, but its pages need {needed}; was the file cut off while "

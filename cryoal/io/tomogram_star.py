@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.names import is_none
 from cryoal.io.paths import follow, resolve
 from cryoal.io.star import read_star
 from cryoal.io.star_parsing import Blocks
@@ -31,11 +32,14 @@ def tomogram_rows(blocks: Blocks, path: Path) -> list[dict[str, str]]:
     Raises
     ------
     CryoalError
-        There is none.
+        There is none, or a row without a name.
     """
     for block in blocks.values():
         about = [c for c in block.columns if c.startswith(("rlnTomoReconstructed", "rlnTomoSize"))]
         if "rlnTomoName" in block and (about or "rlnTomoTiltSeriesStarFile" in block):
+            unnamed = [i for i, name in enumerate(block["rlnTomoName"], 1) if is_none(str(name))]
+            if unnamed:
+                raise CryoalError(f"{path}, tomogram {unnamed[0]}: rlnTomoName names none")
             names = [str(column) for column in block.columns]
             return [dict(zip(names, row, strict=True)) for row in block.to_numpy().tolist()]
     raise CryoalError(
@@ -47,7 +51,7 @@ def tomogram_rows(blocks: Blocks, path: Path) -> list[dict[str, str]]:
 def number(row: Mapping[str, str], column: str, place: str) -> float | None:
     """Value of a column as a positive number, None where it is missing, 0 or RELION's -999."""
     text = row.get(column, "")
-    if text in ("", "<NA>", "None", "none"):
+    if is_none(text):
         return None
     try:
         value = float(text)

@@ -14,7 +14,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.compressed import unpack_all
 from cryoal.io.display import with_display, with_displays
-from cryoal.io.names import match_names
+from cryoal.io.names import NameMatch, is_none, match_names
 from cryoal.io.paths import is_star, resolve
 from cryoal.io.places import places, tomogram_name, voxel_size_in_path
 from cryoal.io.tomogram_star import (
@@ -105,8 +105,9 @@ def read_tomograms(
     unpack_all(volumes, unpack_into)
     tomograms: dict[str, Tomogram] = {}
     spare = {tomogram_name(place): place for place in volumes}
+    match = match_names([row["rlnTomoName"] for row, _ in rows], spare)
     for row, star in rows:
-        tomogram, used = _from_row(row, star, spare, looks)
+        tomogram, used = _from_row(row, star, _spare_of(row, spare, match, star), looks)
         for place in used:
             volumes.pop(place, None)
         limits = tilt_range or tilts.get(tomogram.name) or tilt_range_of(row, star) or (-60.0, 60.0)
@@ -189,10 +190,38 @@ def _from_volume(place: Place, looks: _Looks) -> Tomogram:
     )
 
 
+@dataclass(frozen=True)
+class _Spare:
+    """The volume that was given beside a row and is named like it, if there is one.
+
+    Attributes
+    ----------
+    place : path or address, optional
+    complaint, guess : str
+        That several are named so; that it is but nearly named so.
+    """
+
+    place: Place | None = None
+    complaint: str = ""
+    guess: str = ""
+
+
+def _spare_of(
+    row: Mapping[str, str], spare: Mapping[str, Place], match: NameMatch, star: Path
+) -> _Spare:
+    name = row["rlnTomoName"]
+    if name in match.ambiguous:
+        return _Spare(complaint=NameMatch(ambiguous={name: match.ambiguous[name]}).complaint())
+    if name not in match.found:
+        return _Spare()
+    place = spare[match.found[name]]
+    return _Spare(place, guess=f"{star}: {place} taken for {name}" if name in match.guessed else "")
+
+
 def _from_row(
-    row: dict[str, str], star: Path, spare: Mapping[str, Place], looks: _Looks
+    row: dict[str, str], star: Path, spare: _Spare, looks: _Looks
 ) -> tuple[Tomogram, list[Place]]:
-    """Tomogram of one row, and the volumes of ``spare`` that it uses."""
+    """Tomogram of one row, and the volumes beside it that it uses."""
     name = row["rlnTomoName"]
     place = f"{star}, tomogram {name}"
     paths, used = _volumes_of(row, star, spare, place, looks.need_volumes)
@@ -240,30 +269,29 @@ def _from_row(
 
 
 def _volumes_of(
-    row: dict[str, str], star: Path, spare: Mapping[str, Place], place: str, needed: bool
+    row: dict[str, str], star: Path, spare: _Spare, place: str, needed: bool
 ) -> tuple[list[Place], list[Place]]:
-    """The volume, or its two halves, and which of them came from ``spare``."""
+    """The volume, or its two halves, and which of them is ``spare``'s."""
     whole, halves = "rlnTomoReconstructedTomogram", "rlnTomoReconstructedTomogramHalf"
     for columns in ([whole], [f"{halves}1", f"{halves}2"]):
         named = [row.get(column, "") for column in columns]
-        if all(named):
+        if not any(is_none(name) for name in named):
             found = [path if is_remote(path) else resolve(path, star) for path in named]
             there: list[Place] = [path for path in found if path is not None]
             if len(there) == len(named):
                 return there, []
             missing = named[found.index(None)]
-            match = match_names([row["rlnTomoName"]], spare)
-            if needed and not match.found:
+            if needed and spare.place is None and not spare.complaint:
                 raise CryoalError(
                     f"{place}: its volume {missing} is not there; paths count from the RELION "
                     "project folder, so run cryoal from it, or name the volumes too"
                 )
-    match = match_names([row["rlnTomoName"]], spare)
-    if match.ambiguous:
-        raise CryoalError(f"{place}: {match.complaint()}")
-    if match.found:
-        path = spare[match.found[row["rlnTomoName"]]]
-        return [path], [path]
+    if spare.complaint:
+        raise CryoalError(f"{place}: {spare.complaint}")
+    if spare.place is not None:
+        if spare.guess:
+            log.warning("%s, by what their names share", spare.guess)
+        return [spare.place], [spare.place]
     if needed:
         raise CryoalError(
             f"{place}: no rlnTomoReconstructedTomogram, and no volume of that name was given; "

@@ -152,8 +152,18 @@ def read_header(
     return header if header.path else replace(header, path=str(place))
 
 
-def open_volume(place: Place, unpack_into: Place | None = None) -> NDArray[Any]:
+def open_volume(
+    place: Place, unpack_into: Place | None = None, *, if_gone: str = ""
+) -> NDArray[Any]:
     """Open a volume for reading; nothing is read until it is indexed.
+
+    Parameters
+    ----------
+    place : path or address
+    unpack_into : folder, optional
+        As in ``read_header``.
+    if_gone : str
+        What to do where a volume that was there is not there any more.
 
     Returns
     -------
@@ -164,16 +174,18 @@ def open_volume(place: Place, unpack_into: Place | None = None) -> NDArray[Any]:
     CryoalError
         As ``read_header``, and for a single image.
     """
+    if if_gone and not is_remote(place) and not Path(place).exists():
+        raise CryoalError(f"{place}: is not there any more; {if_gone}")
     inside = unpacked(place, unpack_into) if compression(place) else place
     return _format_of(inside).open(inside)
 
 
 def mean_of_halves(
-    first: Place, second: Place, unpack_into: Place | None = None
+    first: Place, second: Place, unpack_into: Place | None = None, *, if_gone: str = ""
 ) -> NDArray[np.float32]:
     """Both half tomograms in one, which has the dose of both: (Z, Y, X), in memory."""
-    half = np.array(open_volume(first, unpack_into), dtype=np.float32)
-    half += np.asarray(open_volume(second, unpack_into), dtype=np.float32)
+    half = np.array(open_volume(first, unpack_into, if_gone=if_gone), dtype=np.float32)
+    half += np.asarray(open_volume(second, unpack_into, if_gone=if_gone), dtype=np.float32)
     half /= 2
     return half
 

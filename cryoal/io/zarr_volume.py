@@ -163,6 +163,8 @@ def _arranged(place: Place, array: Any, level: Level) -> tuple[tuple[int, int, i
     shape = tuple(int(array.shape[axis]) for axis in order)
     if not all(0 < side <= LARGEST_SIDE for side in shape):
         raise CryoalError(f"{place}: {shape} voxels (Z, Y, X) make no sense")
+    if not all(side > 0 for side in array.chunks):
+        raise CryoalError(f"{place}: its chunks are {array.chunks}, which make no sense")
     in_a_layer = math.prod(-(-array.shape[axis] // array.chunks[axis]) for axis in order[1:])
     if in_a_layer > LARGEST_LAYER:
         raise CryoalError(f"{place}: {in_a_layer} chunks in one layer make no sense")

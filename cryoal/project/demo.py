@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cryoal.core.errors import CryoalError
 from cryoal.io.tsv import read_tsv
 from cryoal.project.benchmark import Plan
 from cryoal.project.benchmark import run as run_benchmark
@@ -22,6 +23,9 @@ from cryoal.simulate.write import simulate
 VOXEL_SIZE = 13.3
 LARGEST = 200.0
 CLASSES = 5
+
+#: Says that a folder is a demo's, which may overwrite what is in it.
+MARK = ".cryoal-demo"
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,14 @@ class Demo:
 
 
 def prepare(folder: Path, seed: int, say: Callable[[str], None]) -> Layout:
-    """Simulate tomograms into ``data/`` and extract them into ``project/`` of a folder."""
+    """Simulate tomograms into ``data/`` and extract them into ``project/`` of a folder.
+
+    Raises
+    ------
+    CryoalError
+        The folder holds something that no demo made.
+    """
+    _claim(folder)
     say("Simulating three tomograms of five complexes and some junk ...")
     simulate(
         folder / "data",
@@ -62,6 +73,18 @@ def prepare(folder: Path, seed: int, say: Callable[[str], None]) -> Layout:
     say("Cutting out the particles ...")
     extract(layout, [folder / "data/tomograms.star"], [folder / "data/particles.star"])
     return layout
+
+
+def _claim(folder: Path) -> None:
+    """Make the folder a demo's, or refuse it."""
+    if folder.exists() and not folder.is_dir():
+        raise CryoalError(f"{folder}: is a file; name a new folder")
+    mark = folder / MARK
+    if folder.exists() and not mark.exists():
+        if any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise CryoalError(f"{folder}: neither empty nor a demo's; name a new folder")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
 
 
 def run(folder: Path, seed: int, say: Callable[[str], None]) -> Demo:

@@ -1,6 +1,8 @@
 """Every particle with its class and confidence, in the table it arrived in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,12 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK, NONE
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
+from cryoal.io.files import refuse_overwriting
+from cryoal.project.layout import Layout, refuse_own
+
+#: Columns of the table of class numbers and names.
+LEGEND = ("rlnClassNumber", "label", "particles")
+LEGEND_HEADER = "\t".join(LEGEND)
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,37 @@ class Classified:
     confidence: NDArray[np.float64]
     uncertainty: NDArray[np.float64]
     status: NDArray[np.str_]
+
+
+def refuse_taken(path: Path, legend: Path, layout: Layout, inputs: Iterable[str]) -> None:
+    """Refuse to export over what no export wrote.
+
+    An export has its legend beside it, or says so in its columns.
+
+    Parameters
+    ----------
+    inputs : paths of the tomograms
+
+    Raises
+    ------
+    CryoalError
+        The file belongs to the project, is one of its tomograms, or somebody else's.
+    """
+    refuse_own(layout, path)
+    refuse_overwriting(path, inputs)
+    known = not legend.exists() or _starts(legend).startswith(LEGEND_HEADER.encode())
+    if not known:
+        raise CryoalError(f"{legend}: is in the way of the list of classes; move it")
+    if path.is_file() and path.stat().st_size and not legend.exists():
+        if b"cryoalStatus" not in _starts(path):
+            raise CryoalError(
+                f"{path}: is there, and no export wrote it; name another file, or move it"
+            )
+
+
+def _starts(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100_000)
 
 
 def classify(

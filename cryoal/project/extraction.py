@@ -14,6 +14,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.data.extract import BoxGeometry, Task, check_fits, extract_tomogram
 from cryoal.data.store import Index
 from cryoal.io.files import locked, wait_for_disk
+from cryoal.io.mrc import is_own_stack
 from cryoal.io.tsv import write_tsv
 from cryoal.project import inputs, journal
 from cryoal.project.forgetting import forget, moved_away
@@ -90,6 +91,7 @@ def extract(
         pool = held.enter_context(executor(workers, len(tasks), scheduler))
         survey = look_at(layout, tasks, chosen, pool, geometry)
         report.already_done, report.warnings = survey.already_done, survey.warnings
+        _refuse_in_the_way(layout, survey)
         if dry_run:
             return report
         if new:
@@ -163,6 +165,8 @@ def cut(
     # Finished is what the index names: it forgets a stack before that is made again.
     progress(0, len(survey.todo))
     index = survey.index
+    # Before the index forgets them: what it does not name is not deleted.
+    _delete_outlived(layout, survey)
     index.write(layout.subtomograms)
     jobs = {
         executor.submit(extract_tomogram, _with_contrast(task, survey.contrasts)): task
@@ -182,7 +186,8 @@ def cut(
         index = index.with_tomogram(result, task.stack, facts)
         index.write(layout.subtomograms)
         progress(done, len(jobs))
-    _finish(layout, index)
+    left_out = index.left_out.set_axis(["id", "tomogram", "reason"], axis=1)
+    write_tsv(layout.left_out, left_out)
     return index
 
 
@@ -190,13 +195,33 @@ def _with_contrast(task: Task, contrasts: dict[str, str]) -> Task:
     return replace(task, contrast=contrasts[task.tomogram.name])
 
 
-def _finish(layout: Layout, index: Index) -> None:
-    """Write the list of what was left out, and delete stacks that no particle refers to."""
-    left_out = index.left_out.set_axis(["id", "tomogram", "reason"], axis=1)
-    write_tsv(layout.left_out, left_out)
-    named = set(index.boxes["rlnImageName"].str.split("@").str[1].unique())
-    for stack in layout.subtomograms.glob("*.mrc"):
-        if f"{stack.parent.name}/{stack.name}" not in named:
-            stack.unlink()
-    for part in layout.subtomograms.glob(".*.part"):  # of a process that was killed
-        part.unlink()
+def _refuse_in_the_way(layout: Layout, survey: Survey) -> None:
+    """Refuse to write a stack over a file that no extraction of this project made.
+
+    One that the index does not name may be of an extraction that was killed before it was named
+    there. A link is followed, so it must lead to boxes.
+    """
+    named = _named(layout)
+    for stack in (task.stack for task in survey.todo):
+        if not stack.exists():
+            continue
+        known, link = stack in named, stack.is_symlink()
+        if (known and not link) or (is_own_stack(stack) and known >= link):
+            continue
+        raise CryoalError(
+            f"{stack}: is in the way, no extraction of this project wrote it; move it to another "
+            "folder"
+        )
+
+
+def _named(layout: Layout) -> set[Path]:
+    """The stacks that the index on the disk names."""
+    index = Index.read(layout.subtomograms)
+    return set() if index is None else index.stacks(layout.subtomograms)
+
+
+def _delete_outlived(layout: Layout, survey: Survey) -> None:
+    """Delete the stacks of tomograms that have no picks any more, of those the index names."""
+    kept = survey.index.stacks(layout.subtomograms) | {task.stack for task in survey.todo}
+    for stack in _named(layout) - kept:
+        stack.unlink(missing_ok=True)

@@ -16,6 +16,8 @@ from cryoal.data.extract import WORKING_VOXEL_SIZE, BoxGeometry, choose_geometry
 from cryoal.data.store import Index
 from cryoal.data.units import outside, suspected_unit
 from cryoal.io.display import with_displays
+from cryoal.io.names import match_names
+from cryoal.io.volumes import is_remote
 from cryoal.project import inputs
 from cryoal.project.layout import Layout
 from cryoal.project.settings import ExtractSettings
@@ -44,12 +46,55 @@ def gather_tomograms(
             tilt_range=tilt_range,
             unpack_into=unpack_into,
         )
-        known |= {name: _with_old_display(t, old.get(name)) for name, t in new.items()}
+        new = _under_old_names(new, old)
+        known |= {
+            name: _with_old_facts(_with_old_display(t, old.get(name)), old.get(name), tilt_range)
+            for name, t in new.items()
+        }
     elif tilt_range is not None:
         known = {name: replace(t, tilt_range=tilt_range) for name, t in known.items()}
     if not known:
         raise CryoalError("which tomograms? Give --tomograms (volumes or a tomograms.star)")
     return with_displays(known, display, unpack_into) if display is not None else known
+
+
+def _under_old_names(new: dict[str, Tomogram], old: dict[str, Tomogram]) -> dict[str, Tomogram]:
+    """New volumes of tomograms whose own are gone, under the names that the project has.
+
+    Raises
+    ------
+    CryoalError
+        One could be of several.
+    """
+    gone = [name for name, tomogram in old.items() if name not in new and _is_gone(tomogram)]
+    match = match_names(gone, [name for name in new if name not in old])
+    if match.ambiguous:
+        raise CryoalError(f"volumes of this project are gone, and {match.complaint()}")
+    names = {called: name for name, called in match.found.items()}
+    for called, name in names.items():
+        log.warning("%s: its volume is gone, %s is taken for it", name, new[called].path)
+    return {
+        names.get(name, name): replace(tomogram, name=names.get(name, name))
+        for name, tomogram in new.items()
+    }
+
+
+def _is_gone(tomogram: Tomogram) -> bool:
+    return not (is_remote(tomogram.path) or Path(tomogram.path).exists())
+
+
+def _with_old_facts(
+    new: Tomogram, old: Tomogram | None, tilt_range: tuple[float, float] | None
+) -> Tomogram:
+    """A volume that is given again alone keeps what a tomograms.star said of its tomogram."""
+    if old is None or new.columns is not None:
+        return new
+    return replace(
+        new,
+        columns=old.columns,
+        tilt_range=tilt_range or old.tilt_range,
+        tilt_axis=old.tilt_axis,
+    )
 
 
 def _with_old_display(new: Tomogram, old: Tomogram | None) -> Tomogram:

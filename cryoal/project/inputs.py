@@ -143,10 +143,10 @@ def read_tomograms(path: Path, unpack_into: Path | None = None) -> dict[str, Tom
                 int(own["cryoalSizeX"]),
             ),
             voxel_size=float(own["cryoalVoxelSize"]),
-            load=_loader(VOLUME, own, unpack_into),
+            load=_loader(VOLUME, own, unpack_into, path.parent),
             tilt_range=(float(own["cryoalTiltMin"]), float(own["cryoalTiltMax"])),
             tilt_axis=own["cryoalTiltAxis"],
-            load_display=_loader(DISPLAY, own, unpack_into),
+            load_display=_loader(DISPLAY, own, unpack_into, path.parent),
             display_path=own.get(DISPLAY[0], ""),
             **_shown(own),
             path=own.get("cryoalVolume1", ""),
@@ -186,11 +186,14 @@ def _display_size(tomogram: Tomogram) -> dict[str, str]:
 
 
 def _loader(
-    kind: tuple[str, ...], columns: Mapping[str, str], unpack_into: Path | None
+    kind: tuple[str, ...], columns: Mapping[str, str], unpack_into: Path | None, project: Path
 ) -> Callable[[], NDArray[Any]] | None:
     places = [columns[name] for name in kind if columns.get(name)]
     if not places:
         return None
     load = open_volume if len(places) == 1 else mean_of_halves
-    options = {} if unpack_into is None else {"unpack_into": str(unpack_into)}
+    option = "--tomograms" if kind == VOLUME else "--display-tomograms"
+    options = {"if_gone": f"if it has moved, say where: cryoal extract {project} {option} NEW"}
+    if unpack_into is not None:
+        options["unpack_into"] = str(unpack_into)
     return functools.partial(load, *places, **options)

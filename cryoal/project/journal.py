@@ -1,16 +1,20 @@
 """What was done to a project, when, with what: one line of JSON a command."""
 
 import json
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from cryoal.core.version import __version__
+from cryoal.io.files import unwritable
 from cryoal.project.layout import Layout
+
+log = logging.getLogger(__name__)
 
 
 def write(layout: Layout, command: str, arguments: dict[str, Any], began: float) -> None:
-    """Add a line to ``log.jsonl``.
+    """Add a line to ``log.jsonl``; where the project can only be read, say that there is none.
 
     Parameters
     ----------
@@ -24,5 +28,10 @@ def write(layout: Layout, command: str, arguments: dict[str, Any], began: float)
         "arguments": arguments,
         "seconds": round(time.monotonic() - began, 2),
     }
-    with layout.log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry, default=str) + "\n")
+    try:
+        with layout.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, default=str) + "\n")
+    except OSError as problem:
+        if not unwritable(problem):
+            raise
+        log.info("%s: can only be read, so this command is not noted there", layout.log)

@@ -185,6 +185,26 @@ class Layout:
         return self.round(max((r.number for r in self.existing_rounds()), default=0) + 1)
 
 
+def refuse_own(layout: Layout, path: Path) -> None:
+    """Refuse to write over a file of the project itself; ``export/`` is there to be written to.
+
+    Raises
+    ------
+    CryoalError
+        Names it.
+    """
+    place, root = path.resolve(), layout.root.resolve()
+    inside = root in place.parents and layout.export.resolve() not in place.parents
+    single = {layout.settings, layout.pretrained, layout.particles, layout.tomograms,
+              layout.left_out, layout.weak, layout.log, layout.lock}  # fmt: skip
+    kept = (layout.subtomograms, layout.labels, layout.rounds, layout.cache)
+    if inside and (
+        place in {one.resolve() for one in single}
+        or any(folder.resolve() in place.parents for folder in kept)
+    ):
+        raise CryoalError(f"{path}: belongs to the project itself; name another file")
+
+
 def safe_name(name: str) -> str:
     """Turn an id or a tomogram's name into a file name that every file system takes.
 

@@ -224,11 +224,12 @@ class Project:
             self.particles, classified, only_class=only_class, min_confidence=min_confidence
         )
         path = output or self.layout.export / f"particles{suffix_of(particles, dialect)}"
-        io.write_particles(particles, path, self.tomograms, dialect)
         legend = path.with_name(f"{path.stem}_classes.tsv")
+        volumes = [v for t in self.tomograms.values() for v in (t.path, t.display_path)]
+        exporting.refuse_taken(path, legend, self.layout, volumes)
+        io.write_particles(particles, path, self.tomograms, dialect)
         counts = exporting.counts(particles.table["cryoalLabel"], particles.table["cryoalStatus"])
         rows = [(number, name, counts.get(name, 0)) for name, number in numbers.items()]
-        columns = ["rlnClassNumber", "label", "particles"]
-        write_tsv(legend, pd.DataFrame(rows, columns=columns, dtype=str))
+        write_tsv(legend, pd.DataFrame(rows, columns=list(exporting.LEGEND), dtype=str))
         journal.write(self.layout, "export", {"output": path, "rows": len(particles)}, began)
         return Exported(path, legend, len(particles), counts)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cryoal.core.version import __version__
 from cryoal.project.exporting import Classified
+from cryoal.project.layout import refuse_own
 from cryoal.project.status import status
 from cryoal.report.figures import class_counts, uncertainty_histogram
 from cryoal.report.montage import class_montage
@@ -22,14 +23,20 @@ if TYPE_CHECKING:
 PICTURES = 8
 
 
-def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
-    """Write ``report.html``.
+def write_report(
+    project: "Project", more: Sequence[Section] = (), output: Path | None = None
+) -> Path:
+    """Write the page of a project.
 
     Parameters
     ----------
     more : sequence of Section
         Put first: learning curves of a benchmark, where there is one.
+    output : Path, optional
+        Default ``report.html`` in the project.
     """
+    path = output or project.layout.report
+    refuse_own(project.layout, path)
     facts = status(project)
     sections = [
         *more,
@@ -41,7 +48,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         _left_out(project),
     ]
     write_page(
-        project.layout.report,
+        path,
         project.layout.root.resolve().name,
         sections,
         subtitle=f"{facts['extracted']} subtomograms of {facts['box']} voxels at "
@@ -49,7 +56,7 @@ def write_report(project: "Project", more: Sequence[Section] = ()) -> Path:
         cards=_cards(facts),
         footer=f"cryoal {__version__}. {facts['next']}",
     )
-    return project.layout.report
+    return path
 
 
 def _cards(facts: dict[str, Any]) -> list[Card]:

@@ -2,10 +2,12 @@
 
 import hashlib
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from cryoal.core.geometry import sampled_region
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
+from cryoal.io.files import unwritable
 from cryoal.learn.describe import (
     EDITION,
     describe,
@@ -35,6 +38,7 @@ BLOCK = 512
 #: Beside the stacks they were made from; the name of the second says what was described how.
 DESCRIPTIONS = "descriptions.safetensors"
 BESIDE = "beside-{box}-{edition}-{digest}.npy"
+_BESIDE = re.compile(r"beside-\d+-[^-]+-[0-9a-f]{16}\.npy")
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class Sight:
             today = {*folder.glob(BESIDE.format(box="*", edition=EDITION, digest=digest))}
             # Another process may be at the file of these very boxes.
             for outlived in {*folder.glob("beside-*.npy")} - today:
-                outlived.unlink(missing_ok=True)
+                if _BESIDE.fullmatch(outlived.name):
+                    outlived.unlink(missing_ok=True)
             blocks = (boxes for _, boxes in self.store.batches())
             log.info("describing %d particles about %d places, once", len(self), len(PLACES))
             write_beside(path, blocks, len(self), self.box, device=self.device)
@@ -149,9 +154,19 @@ def look(
         blocks = (boxes for _, boxes in store.batches())
         points = describe(blocks, box, device=device, progress=progress)
         if own:
-            write_descriptions(path, points, digest)
+            _keep(path, points, digest)
     allowed = views_of(store.index, store.tomogram)
     return Sight(store, allowed, points, share_measured(store.index, side), box, device)
+
+
+def _keep(path: Path, points: NDArray[np.float32], digest: str) -> None:
+    """Write descriptions, unless the project can only be read: they can be made again."""
+    try:
+        write_descriptions(path, points, digest)
+    except OSError as problem:
+        if not unwritable(problem):
+            raise
+        log.info("%s: can only be read, so what was described is not kept", path.parent)
 
 
 def boxes_digest(store: SubtomogramStore) -> str:

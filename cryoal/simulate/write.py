@@ -34,6 +34,7 @@ from cryoal.simulate.tomogram import SNR_DEFINITION, build_scene, image
 log = logging.getLogger(__name__)
 
 DEFOCUS_RANGE = (20_000.0, 50_000.0)  # Angstrom
+_MOST_TOMOGRAMS = 100_000  # a file that says more was damaged
 AMPLITUDE_CONTRAST_RANGE = (0.07, 0.10)
 
 
@@ -294,26 +295,38 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Make the folder ours, or refuse it; remove the lists of an earlier simulation."""
     if out.exists() and not out.is_dir():
         raise CryoalError(f"{out}: is a file; name a new folder")
+    before = 0
     if out.exists() and any(out.iterdir()):
         try:
             ours = tomllib.loads((out / "simulation.toml").read_text("utf-8"))
-            known = "snr_definition" in ours
-        except (OSError, ValueError):
+            known, before = "snr_definition" in ours, int(ours["tomograms"])
+        except (OSError, ValueError, KeyError, TypeError):
             known = False
         if not known:
             raise CryoalError(
                 f"{out}: holds something that is not a simulation; name a new or empty folder"
             )
-        _withdraw(out, int(ours["tomograms"]))
+        for name in _written(settings["tomograms"]) - _written(before):
+            if (out / name).exists():
+                raise CryoalError(
+                    f"{out / name}: the simulation that was there did not write it; move it, or "
+                    "name a new folder"
+                )
+        _withdraw(out, before)
     write_settings(out, settings)
+
+
+def _written(tomograms: int) -> set[str]:
+    """Names of what a simulation of so many tomograms writes into its folder."""
+    names = {"particles.star", "tomograms.star", "truth.tsv", "placed.tsv", "simulation.toml"}
+    for i in range(1, min(tomograms, _MOST_TOMOGRAMS) + 1):
+        names |= {f"tomograms/TS_{i:03d}.mrc", f"tilt_series/TS_{i:03d}.star"}
+    return names
 
 
 def _withdraw(out: Path, tomograms: int) -> None:
     """Remove what a simulation of so many tomograms has written, and nothing else."""
-    names = ["particles.star", "tomograms.star", "truth.tsv", "placed.tsv", "simulation.toml"]
-    for i in range(1, tomograms + 1):
-        names += [f"tomograms/TS_{i:03d}.mrc", f"tilt_series/TS_{i:03d}.star"]
-    for name in names:
+    for name in _written(tomograms):
         (out / name).unlink(missing_ok=True)
     for folder in (out / "tomograms", out / "tilt_series", out):
         if folder.is_dir() and not any(folder.iterdir()):

@@ -196,6 +196,15 @@ def test_a_spoiled_file_is_told_and_fetched_again(server, tmp_path):
     assert verify(manifest, file, tmp_path) == "right"
 
 
+def test_a_file_of_the_user_in_its_place_is_kept(server, tmp_path):
+    manifest, file = data_set(server.address)
+    fetched(tmp_path).parent.mkdir(parents=True, exist_ok=True)
+    fetched(tmp_path).write_text("mine")
+    with pytest.raises(CryoalError, match="cryoal did not fetch it"):
+        fetch(manifest, file, tmp_path)
+    assert fetched(tmp_path).read_text() == "mine"
+
+
 def test_without_a_published_digest_changes_since_the_fetch_are_told(server, tmp_path):
     manifest, file = data_set(server.address, sha256=None)
     assert verify(manifest, file, tmp_path) == "missing"

@@ -87,7 +87,15 @@ READ = {
     "bzip2, big-endian": (bz2.compress(mrc(INTEGERS, 1, order=">")), INTEGERS, 10, "bzip2"),
 }  # fmt: skip
 REFUSED = {
-    "a header longer than the file": (mrc(FLOATS, 2, extended=4096), "cut off"),
+    "an extended header that was never written": (
+        mrc(FLOATS, 2, extended=4096),
+        "extended header was never written",
+    ),
+    "half an extended header": (
+        mrc(FLOATS, 2, extended=4096) + b"\0" * 2048,
+        "never written",
+    ),
+    "an extended header and half the data": (mrc(FLOATS[:10], 2, extended=4096), "cut off"),
     "more sections than the file": (mrc(FLOATS, 2, shape=(20_000, 32, 28)), "cut off"),
     "more voxels than any file": (mrc(FLOATS, 2, shape=(99_999,) * 3), "no sense"),
     "a size below zero": (mrc(FLOATS, 2, shape=(-20, 32, 28)), "no sense"),

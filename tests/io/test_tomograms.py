@@ -98,6 +98,36 @@ def test_rows_without_a_volume_take_it_from_the_files_beside_them(project):
     assert found["001"].path.endswith("rec_001.mrc")
 
 
+def test_a_row_without_a_volume_takes_the_one_whose_name_holds_its_own(project, rng, caplog):
+    for name in ("_isonet2-n2n_TS_01_10.00Apx", "L2_lamella_7"):
+        volume = rng.normal(size=(16, 24, 32)).astype(np.float32)
+        write_volume(project / f"{name}.mrc", volume, 10.0)
+    change(project, rlnTomoReconstructedTomogram=["None", "None"], rlnTomoName=["TS_1", "L2"])
+    star = project / "Tomograms/job009/tomograms.star"
+    found = read_tomograms([star, str(project / "*.mrc")])
+    assert {name: tomogram.path.split("/")[-1] for name, tomogram in found.items()} == {
+        "TS_1": "_isonet2-n2n_TS_01_10.00Apx.mrc",
+        "L2": "L2_lamella_7.mrc",
+    }
+    assert "_isonet2-n2n_TS_01_10.00Apx.mrc taken for TS_1" in caplog.text
+
+
+def test_two_volumes_that_could_be_of_one_row_are_both_named(project, rng):
+    for name in ("isonet_TS_01", "ddw_TS_01"):
+        volume = rng.normal(size=(16, 24, 32)).astype(np.float32)
+        write_volume(project / f"{name}.mrc", volume, 10.0)
+    change(project, rlnTomoReconstructedTomogram=["", "Tomograms/job009/rec_001.mrc"])
+    star = project / "Tomograms/job009/tomograms.star"
+    with pytest.raises(CryoalError, match="'ddw_TS_01' or 'isonet_TS_01'"):
+        read_tomograms([star, str(project / "*.mrc")])
+
+
+def test_a_row_that_names_no_tomogram_is_refused(project):
+    change(project, rlnTomoName=["None", "001"])
+    with pytest.raises(CryoalError, match="tomogram 1: rlnTomoName names none"):
+        read_tomograms([project / "Tomograms/job009/tomograms.star"])
+
+
 def test_two_halves_are_averaged(project, rng):
     halves = [rng.normal(size=(16, 24, 32)).astype(np.float32) for _ in range(2)]
     for i, half in enumerate(halves, 1):

@@ -84,6 +84,26 @@ def test_mrc_voxels_are_those_that_mrcfile_reads(testdata, name):
         np.testing.assert_array_equal(open_volume(testdata / "odd_mrc" / name), other.data)
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("chunks", [[0, 8, 8], [8, 0, 8], [0, 0, 0], [-8, 8, 8], [8, 8]])
+def test_chunks_that_cannot_be_are_refused(tmp_path, zarr_format, chunks):
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "TS_01.zarr"
+    array = zarr.create_array(str(path), shape=(8, 8, 8), chunks=(4, 8, 8), dtype="f4",
+                              zarr_format=zarr_format)  # fmt: skip
+    array[:] = 1
+    metadata = path / ("zarr.json" if zarr_format == 3 else ".zarray")
+    said = json.loads(metadata.read_text())
+    if zarr_format == 3:
+        said["chunk_grid"]["configuration"]["chunk_shape"] = chunks
+    else:
+        said["chunks"] = chunks
+    metadata.write_text(json.dumps(said))
+    for read in (read_header, open_volume):
+        with pytest.raises(CryoalError, match=r"make no sense|can be read"):
+            read(path)
+
+
 # ---- compressed
 
 
@@ -121,7 +141,7 @@ def test_a_cut_off_archive_is_refused_and_leaves_nothing(tmp_path, array, packer
     packed.write_bytes(packer.compress((tmp_path / "TS_01.mrc").read_bytes())[:-100])
     with pytest.raises(CryoalError, match="damaged or cut off"):
         read_header(packed, unpack_into=tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache").glob("*")) == []
 
 
 def test_a_compressed_volume_is_asked_for_what_any_other_is(tmp_path):

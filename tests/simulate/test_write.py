@@ -122,6 +122,16 @@ def test_our_own_folder_is_replaced_whole_and_anothers_is_refused(tmp_path):
     assert contents(theirs) == {next(theirs.iterdir()).relative_to(theirs): b"precious"}
 
 
+def test_a_file_that_an_earlier_simulation_did_not_write_is_not_overwritten(tmp_path):
+    asked = {"per_tomogram": 4, "classes": ["rubisco"]}
+    simulate(tmp_path / "out", tomograms=1, **asked)
+    (tmp_path / "out" / "tomograms" / "TS_002.mrc").write_text("precious")
+    before = contents(tmp_path / "out")
+    with pytest.raises(CryoalError, match=r"TS_002.mrc: the simulation .* did not write it"):
+        simulate(tmp_path / "out", tomograms=2, **asked)
+    assert contents(tmp_path / "out") == before
+
+
 @pytest.mark.parametrize(
     ("asked", "answer"),
     [
