@@ -57,6 +57,7 @@ def convert_file(
     tomograms: Mapping[str, Tomogram] | None = None,
     *,
     unit: str | None = None,
+    pick_voxel_size: float | None = None,
     relion_centre: str = "half",
     voxel_size: float | None = None,
 ) -> Audit:
@@ -69,8 +70,8 @@ def convert_file(
     tomograms : mapping of name to Tomogram, optional
         Their volumes need not exist. Without them, only pixel sizes that the file itself states
         can be used.
-    unit, relion_centre
-        As in ``read_particles``.
+    unit, pick_voxel_size, relion_centre
+        As in ``read_all``.
     voxel_size : float, Angstrom, optional
         Of the tomograms, where none are given and the file does not state it.
 
@@ -82,14 +83,17 @@ def convert_file(
     form = formats.get(dialect)
     if target.exists() and source.resolve() == target.resolve():
         raise CryoalError(f"{target}: would overwrite its own source; name another file")
-    listed = open_list(source, unit)
+    listed = open_list(source, unit, pick_voxel_size)
     picks = listed.picks
     if tomograms is None:
         tomograms = tomograms_of(picks, voxel_size)
     reading = place_all([listed], tomograms, relion_centre=relion_centre)
     particles = reading.particles
     used = {name: tomograms[name] for name in np.unique(particles.tomogram).tolist()}
-    shown = unit is None or listed.form.read(listed.content, None).unit == unit
+    overruled = unit is not None or pick_voxel_size is not None
+    shown = not overruled or (
+        pick_voxel_size is None and listed.form.read(listed.content, None).unit == unit
+    )
     if shown:
         write_particles(particles, target, used, dialect, relion_centre=relion_centre)
     else:
@@ -140,6 +144,8 @@ def tomograms_of(picks: Picks, voxel_size: float | None = None) -> dict[str, Tom
     CryoalError
         Voxels, fractions and centred coordinates mean nothing without their tomograms.
     """
+    if picks.picked_voxel is not None:
+        voxel_size = picks.picked_voxel
     counted = picks.unit in ("unbinned_pixel", "output_pixel")
     stated = picks.pixel_size if counted else picks.stated_voxel
     if picks.unit in ("fraction", "centred_angstrom") or picks.from_middle:

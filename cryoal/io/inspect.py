@@ -33,12 +33,15 @@ class Look:
         As ``inspect`` returns it.
     particles : ParticleSet, optional
         Once they have been placed in tomograms.
+    others : mapping of list to reading to positions
+        As ``particles.Reading`` has them, once they have been placed.
     """
 
     path: Path | str
     facts: dict[str, Any]
     listed: Listed | None = field(default=None, repr=False)
     particles: ParticleSet | None = field(default=None, repr=False)
+    others: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def refuse(self, problem: Exception) -> None:
         """Note why this file would be refused."""
@@ -62,6 +65,7 @@ def inspect(
     tomograms: Mapping[str, Tomogram] | None = None,
     *,
     unit: str | None = None,
+    pick_voxel_size: float | None = None,
     relion_centre: str = "half",
     voxel_size: float | None = None,
 ) -> dict[str, Any]:
@@ -72,8 +76,8 @@ def inspect(
     path : str or Path
     tomograms : mapping of name to Tomogram, optional
         With them, particles are placed and counted inside and outside.
-    unit, relion_centre
-        As in ``read_particles``.
+    unit, pick_voxel_size, relion_centre
+        As in ``read_all``.
     voxel_size : float, Angstrom, optional
         Of a volume; overrules what its file says.
 
@@ -87,13 +91,19 @@ def inspect(
         do. Particles add ``evidence``, ``ranges`` (as written, xyz), ``score``, ``duplicates``
         and, with tomograms, what ``inspect_particles.placed_facts`` says.
     """
-    found = look(path, unit=unit, voxel_size=voxel_size)
+    found = look(path, unit=unit, pick_voxel_size=pick_voxel_size, voxel_size=voxel_size)
     if tomograms is not None:
         look_in(found, tomograms, relion_centre)
     return found.facts
 
 
-def look(path: str | Path, *, unit: str | None = None, voxel_size: float | None = None) -> Look:
+def look(
+    path: str | Path,
+    *,
+    unit: str | None = None,
+    pick_voxel_size: float | None = None,
+    voxel_size: float | None = None,
+) -> Look:
     """Open a file once and say what it is; ``look_in`` goes on from there."""
     path = path if is_remote(path) else Path(path)
     facts: dict[str, Any] = {
@@ -109,7 +119,7 @@ def look(path: str | Path, *, unit: str | None = None, voxel_size: float | None 
     }
     found = Look(path, facts)
     try:
-        _look(found, unit, voxel_size)
+        _look(found, unit, pick_voxel_size, voxel_size)
     except BrokenStarError as problem:
         _name_what_is_left(found, problem)
         found.refuse(problem)
@@ -125,7 +135,9 @@ def look_in(found: Look, tomograms: Mapping[str, Tomogram], relion_centre: str =
     if found.listed is None or found.facts["refused"]:
         return
     try:
-        found.particles = placed_facts(found.listed, tomograms, relion_centre, found.facts)
+        reading = placed_facts(found.listed, tomograms, relion_centre, found.facts)
+        if reading is not None:
+            found.particles, found.others = reading.particles, reading.others
     except CryoalError as problem:
         found.refuse(problem)
 
@@ -150,7 +162,9 @@ def is_one(folder: Path) -> bool:
     return (folder / "cryoal.toml").exists() or is_zarr(folder)
 
 
-def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
+def _look(
+    found: Look, unit: str | None, pick_voxel_size: float | None, voxel_size: float | None
+) -> None:
     facts = found.facts
     if is_remote(found.path):
         about_volume(found.path, facts, voxel_size)
@@ -189,7 +203,7 @@ def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
         return
     facts["kind"] = "particles"
     facts["dialect"] = form.name
-    found.listed = open_list(path, unit)
+    found.listed = open_list(path, unit, pick_voxel_size)
     about_particles(found.listed.picks, facts)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ from cryoal.io.base import UNITS, Format, Picks, recognised
 from cryoal.io.content import Content
 from cryoal.io.names import NameMatch, match_file, match_names
 from cryoal.io.numbering import map_of, match_numbers
+from cryoal.io.other_readings import fitting_units
 from cryoal.io.paths import follow
-from cryoal.io.placing import fitting_units, positions, share_inside
+from cryoal.io.placing import positions, share_inside
 from cryoal.io.tomogram_star import unbinned_size
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,15 @@ class Listed:
     picks: Picks
 
 
-def open_list(path: Path, unit: str | None = None) -> Listed:
+def open_list(path: Path, unit: str | None = None, pick_voxel_size: float | None = None) -> Listed:
     """Recognise and read a particle file, or the one that an optimisation_set.star names.
+
+    Parameters
+    ----------
+    unit : str, optional
+        One of ``UNITS``; overrules the file.
+    pick_voxel_size : float, Angstrom, optional
+        Coordinates count voxels of this size, whatever the file or its tomograms say.
 
     Raises
     ------
@@ -44,10 +52,21 @@ def open_list(path: Path, unit: str | None = None) -> Listed:
     """
     if unit is not None and unit not in UNITS:
         raise CryoalError(f"no unit is called {unit!r}; there are {', '.join(UNITS)}")
+    if pick_voxel_size is not None:
+        unit = _unit_of_voxels(unit, pick_voxel_size)
     content = particle_file(path)
     form = recognised(content)
-    listed = Listed(content, form, form.read(content, unit))
-    _check_size_of_numbers(listed.picks)
+    picks = form.read(content, unit)
+    if pick_voxel_size is not None:
+        picks = replace(
+            picks,
+            evidence=f"--pick-voxel-size {pick_voxel_size:g}",
+            picked_voxel=pick_voxel_size,
+            stated_voxel=None,
+            stated_in_names=False,
+        )
+    listed = Listed(content, form, picks)
+    check_size_of_numbers(listed.picks)
     log.info("%s: %s, %d particles in %s: %s", content.path, form.name, len(listed.picks),
              listed.picks.unit, listed.picks.evidence)  # fmt: skip
     for remark in listed.picks.remarks:
@@ -55,10 +74,24 @@ def open_list(path: Path, unit: str | None = None) -> Listed:
     return listed
 
 
-def _check_size_of_numbers(picks: Picks) -> None:
+def _unit_of_voxels(unit: str | None, pick_voxel_size: float) -> str:
+    if not 0 < pick_voxel_size < _FARTHEST:
+        raise CryoalError(
+            f"--pick-voxel-size {pick_voxel_size:g}: a positive number of Angstrom is needed"
+        )
+    if unit not in (None, "voxel"):
+        raise CryoalError(
+            f"--pick-voxel-size {pick_voxel_size:g} says that coordinates count voxels, --unit "
+            f"{unit} that they do not; give one of them"
+        )
+    return "voxel"
+
+
+def check_size_of_numbers(picks: Picks) -> None:
     """Refuse coordinates that no tomogram can have, in any unit: they are damaged."""
     origin = 0.0 if picks.origin_xyz is None else picks.origin_xyz
-    far = np.maximum(np.abs(picks.xyz), np.abs(origin)).max(axis=1) > _FARTHEST
+    # A NaN is in no tomogram either, and no comparison finds it.
+    far = ~(np.maximum(np.abs(picks.xyz), np.abs(origin)).max(axis=1) <= _FARTHEST)
     if far.any():
         at = int(np.flatnonzero(far)[0])
         raise CryoalError(
