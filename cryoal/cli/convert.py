@@ -15,6 +15,10 @@ import click
 )  # fmt: skip
 @click.option("--unit", metavar="U", help="What IN's coordinates count, where it does not show.")
 @click.option(
+    "--pick-voxel-size", type=float, metavar="A",
+    help="Coordinates count voxels of this size, Angstrom: picked in another binning.",
+)  # fmt: skip
+@click.option(
     "--relion-centre", type=click.Choice(["half", "half-minus-one"]), default="half",
     show_default=True, help="Where centred coordinates count from, on whichever side has them.",
 )  # fmt: skip
@@ -31,6 +35,7 @@ def convert(
     dialect: str,
     tomograms: tuple[str, ...],
     unit: str | None,
+    pick_voxel_size: float | None,
     relion_centre: str,
     voxel_size: float | None,
     as_json: bool,
@@ -49,7 +54,11 @@ def convert(
     from cryoal.io.convert import convert_file
     from cryoal.io.tomograms import read_tomograms
 
-    options: dict[str, Any] = {"unit": unit, "relion_centre": relion_centre}
+    options: dict[str, Any] = {
+        "unit": unit,
+        "pick_voxel_size": pick_voxel_size,
+        "relion_centre": relion_centre,
+    }
     found = None
     if tomograms:
         found = read_tomograms(tomograms, voxel_size=voxel_size, need_volumes=False)

@@ -62,6 +62,12 @@ from cryoal.cli.common import (
     help="Unit of the coordinates; default: told from the file, and said.",
 )
 @click.option(
+    "--pick-voxel-size",
+    type=float,
+    metavar="A",
+    help="The lists count voxels of this size, Angstrom: picked in a volume of another binning.",
+)
+@click.option(
     "--relion-centre",
     type=click.Choice(["half", "half-minus-one"]),
     default="half",
@@ -89,6 +95,7 @@ def extract(
     contrast: str | None,
     edge: str | None,
     unit: str | None,
+    pick_voxel_size: float | None,
     relion_centre: str,
     tilt_range: tuple[float, float] | None,
     display_tomograms: str | None,
@@ -121,6 +128,7 @@ def extract(
             particles,
             options=options,
             unit=unit,
+            pick_voxel_size=pick_voxel_size,
             relion_centre=relion_centre,
             tilt_range=tilt_range,
             display=display_tomograms,

@@ -1,6 +1,7 @@
 """``cryoal inspect``: what a file is, before anything is done with it."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 @click.option("--voxel-size", type=float, metavar="A", help="Angstrom; overrules the files.")
 @click.option("--unit", metavar="U", help="What coordinates count, where a file does not show.")
 @click.option(
+    "--pick-voxel-size", type=float, metavar="A",
+    help="Coordinates count voxels of this size, Angstrom: picked in another binning.",
+)  # fmt: skip
+@click.option(
     "--relion-centre", type=click.Choice(["half", "half-minus-one"]), default="half",
     show_default=True, help="Where centred coordinates count from.",
 )  # fmt: skip
@@ -32,6 +37,7 @@ def inspect(
     tomograms: tuple[str, ...],
     voxel_size: float | None,
     unit: str | None,
+    pick_voxel_size: float | None,
     relion_centre: str,
     diameter: float,
 ) -> None:
@@ -45,8 +51,13 @@ def inspect(
     from cryoal.io.inspect import look, look_in
     from cryoal.io.tomograms import read_tomograms
 
+    if not 0 < diameter < math.inf:
+        raise CryoalError(f"--diameter {diameter:g}: a positive number of Angstrom is needed")
     paths, listed = _paths(files)
-    found = [look(path, unit=unit, voxel_size=voxel_size) for path in paths]
+    found = [
+        look(path, unit=unit, pick_voxel_size=pick_voxel_size, voxel_size=voxel_size)
+        for path in paths
+    ]
     sets = [
         str(one.path)
         for one in found
@@ -54,6 +65,9 @@ def inspect(
         and not one.facts["refused"]
         and (one.facts["kind"] == "tomogram_set" or one.facts["voxel_size"])
     ]
+    for one in found:
+        if one.path not in listed:
+            _missing_voxels(one)
     problem: CryoalError | None = None
     if tomograms or (sets and any(one.listed or one.lists for one in found)):
         try:
@@ -111,16 +125,42 @@ def _paths(files: tuple[str, ...]) -> tuple[list[Path | str], set[Path | str]]:
 
 def _placement(one: Any, tomograms: dict[str, Any], diameter: float) -> None:
     """Add whether particles are where the list says, from the mean box of each tomogram."""
-    from cryoal.data.placement import placements
+    from cryoal.data.placement import checks, misread_lists
+    from cryoal.data.readings import FEW
 
     if one.particles is None or one.facts["refused"]:
         return
-    found = placements(one.particles, tomograms, diameter)
+    found = checks(one.particles, tomograms, diameter, one.others)
+    placed = {n: c.placement for n, c in found.items() if c.placement.given.picks >= FEW}
     one.facts["contrast"] = {
         name: f"{where.contrast or 'undecided'} (z {where.given.z:+.1f})"
-        for name, where in found.items()
+        for name, where in placed.items()
     }
-    one.facts["problems"] += [f"{name}: {p.problem}" for name, p in found.items() if p.problem]
+    one.facts["problems"] += [f"{name}: {p.problem}" for name, p in placed.items() if p.problem]
+    one.facts["problems"] += misread_lists(found).values()
+    missing = {name: check.missing for name, check in found.items() if check.missing}
+    if missing:
+        one.facts["missing_voxels"] = missing
+        one.facts["problems"] += [_missing(count, name) for name, count in missing.items()]
+
+
+def _missing_voxels(one: Any) -> None:
+    """Count the voxels of a volume that are no numbers; it is read to the end."""
+    from cryoal.data.missing import count_missing
+    from cryoal.io.volumes import is_remote, open_volume
+
+    if one.facts["kind"] != "tomogram" or one.facts["refused"] or is_remote(one.path):
+        return
+    count = count_missing(open_volume(one.path))
+    if count:
+        one.facts["missing_voxels"] = {one.facts["tomograms"][0]: count}
+        one.facts["problems"].append(_missing(count, ""))
+
+
+def _missing(count: int, name: str) -> str:
+    where = f"{name}: " if name else ""
+    one = "one voxel is" if count == 1 else f"{count} voxels are"
+    return f"{where}{one} no number (NaN or infinite)"
 
 
 def _in_lines(fact: dict[str, Any]) -> str:

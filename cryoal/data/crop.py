@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cryoal.data.normalise import unmeasured
-from cryoal.data.resample import LANE_TILE, ROW_TILE, tiles
+from cryoal.data.missing import any_missing, filled, missing
+from cryoal.data.normalise import MOSTLY_CONSTANT, unmeasured
+from cryoal.data.resample import LANE_TILE, REACH, ROW_TILE, tiles
 
 #: A position closer than this to a whole voxel is taken to be one (voxels): a hundred times
 #: finer than what the eye or a network could notice, coarser than the rounding of any file.
@@ -15,6 +16,10 @@ WHOLE = 1e-4
 
 #: Fraction of voxels up to which equal neighbours are chance, as they are among integers.
 CHANCE = 0.02
+
+#: Grey values of a box from which on its source is looked at: interpolation spreads a voxel that
+#: is no measurement with small weights.
+SUSPECT = 1e6
 
 Scratch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -66,7 +71,9 @@ class Cropper:
         -------
         (box, box, box) float32
             At a whole-voxel centre without rescaling an exact copy; else NaN where the volume is a
-            constant, which interpolation would hide. NaN outside the volume.
+            constant, which interpolation would hide. NaN outside the volume. Single voxels without
+            a measurement are filled from their surroundings; NaN where many lie together, or
+            where too much of the box is missing.
         """
         box = np.empty((self.box,) * 3, dtype=np.float32)
         self.cut(np.asarray(centre, dtype=np.float64)[None], box[None])
@@ -91,6 +98,9 @@ class Cropper:
                 self._cut_larger(centres[between], boxes, between)
             else:
                 self._interpolate(centres[between], boxes, between)
+        for k in range(len(centres)):
+            if any_missing(boxes[k], SUSPECT):
+                self._fill(centres[k], boxes[k])
 
     def _copy(
         self, nearest: NDArray[np.float64], rows: NDArray[np.intp], boxes: NDArray[np.float32]
@@ -162,6 +172,28 @@ class Cropper:
         block.flags.writeable = False
         return block, low
 
+    def _fill(self, centre: NDArray[np.float64], box: NDArray[np.float32]) -> None:
+        """Cut a box again from a block whose voxels without a measurement are filled."""
+        low = centre - self.box // 2 * self.scale
+        beside = REACH * max(self.scale, 1.0) + LANE_TILE * self.scale
+        corner = np.floor(low - beside).astype(np.int64)
+        extent = np.ceil((self.box - 1) * self.scale + 2 * beside + 2).astype(np.int64)
+        block, start = self._block(corner, np.array([extent] * 3))
+        gaps = missing(block)
+        if not gaps.any():
+            return  # it only reaches outside
+        patched = filled(block, gaps)
+        Cropper(patched, self.box, self.scale).cut((centre - start)[None], box[None])
+        lacking = self._nearest(gaps, low - start)
+        if lacking.mean() <= MOSTLY_CONSTANT:
+            lacking &= self._nearest(_wide(gaps), low - start)
+        box[lacking] = np.nan
+
+    def _nearest(self, mask: NDArray[np.bool_], low: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """The mask's value at the voxel nearest to each sample of a box: (box, box, box)."""
+        at = np.rint(low[:, None] + np.arange(self.box) * self.scale).astype(int)
+        return mask[np.ix_(*np.clip(at, 0, np.array(mask.shape)[:, None] - 1))]
+
     def _mark_constant(
         self,
         low: NDArray[np.float64],
@@ -176,11 +208,16 @@ class Cropper:
             return
         after = corner + extent - start - block.shape
         around = np.clip(np.stack([start - corner, after], axis=1), 0, None)
-        regions = np.pad(mask, around, mode="symmetric")
-        regions = ndimage.binary_opening(regions, np.ones((4, 4, 4), dtype=bool))
+        regions = _wide(np.pad(mask, around, mode="symmetric"))
         steps = np.arange(self.box) * self.scale
         nearest = np.rint(low[:, None] + steps).astype(int) - corner[:, None]
         box[regions[np.ix_(*np.clip(nearest, 0, np.array(regions.shape)[:, None] - 1))]] = np.nan
+
+
+def _wide(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a mask is four voxels wide along every axis."""
+    opened: NDArray[np.bool_] = ndimage.binary_opening(mask, np.ones((4, 4, 4), dtype=bool))
+    return opened
 
 
 def _plain(volume: NDArray[np.generic]) -> NDArray[np.float32] | None:

@@ -1,5 +1,6 @@
 """Picks of one tomogram to one stack of normalised boxes: the unit of work of extraction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cryoal.core.geometry import box_for_diameter, voxels_from_angstrom
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.crop import Cropper
 from cryoal.data.normalise import Batch, Shells, grey_scale, normalise_in_place
-from cryoal.data.placement import Placement, check_placement
+from cryoal.data.placement import Check, centres_of_lists, check_lists
 from cryoal.io.mrc import Sums, writing_stack
 
 #: The field's working scale: TomoTwin, MemBrain, octopi and easymode all take 10 A.
@@ -120,6 +121,7 @@ class Task:
     contrast: str = "dark"
     edge: str = "pad"
     float16: bool = False
+    lists: Mapping[str, tuple[NDArray[np.float64], Mapping[str, NDArray[np.float64]]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,16 +146,28 @@ class Extracted:
     left_out: list[tuple[str, str]]
 
 
-def look(task: Task) -> Placement:
-    """Check where the picks of one tomogram lie, before anything is cut."""
+def look(task: Task) -> Check:
+    """Check where the picks of one tomogram lie, before anything is cut.
+
+    Raises
+    ------
+    CryoalError
+        Not one voxel of the tomogram is a number.
+    """
     tomogram, volume = task.tomogram, _load(task.tomogram)
-    return check_placement(
+    check = check_lists(
         volume,
-        voxels_from_angstrom(task.position, tomogram.voxel_size),
+        centres_of_lists(task.lists or {"": (task.position, {})}, tomogram.voxel_size),
         diameter=task.geometry.diameter / tomogram.voxel_size,
         scale=task.geometry.voxel_size / tomogram.voxel_size,
         rng=np.random.default_rng(0),
     )
+    if check.missing == volume.size:
+        raise CryoalError(
+            f"{tomogram.name}: not one voxel of {tomogram.path or 'its volume'} is a number; "
+            "reconstruct it again, or leave it out"
+        )
+    return check
 
 
 def check_fits(tomogram: Tomogram, geometry: BoxGeometry, edge: str) -> None:

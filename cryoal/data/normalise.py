@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoal.core.geometry import box_centre, radius_grid
+from cryoal.data.missing import missing
 
 #: Standard deviations beyond which a voxel is clipped: gold and hot pixels, not protein.
 CLIP = 5.0
@@ -166,7 +167,7 @@ def grey_scale(volume: NDArray[np.generic]) -> GreyScale:
     planes = np.stack([np.asarray(volume[z, ::2], dtype=np.float32) for z in np.unique(slices)])
     varies = np.ones(planes.shape, dtype=bool)
     varies[..., 1:] = planes[..., 1:] != planes[..., :-1]
-    values = planes[varies & np.isfinite(planes)]
+    values = planes[varies & ~missing(planes)]
     if values.size == 0:
         return GreyScale(0.0, 0.0)
     return GreyScale(*_moments(values))

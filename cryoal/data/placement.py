@@ -1,7 +1,7 @@
-"""Is this file where it says it is? Contrast and placement, from the mean box."""
+"""Is this file where it says it is? Contrast and placement, from the mean box of each list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,44 +11,32 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import box_centre, radius_grid, voxels_from_angstrom
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.data.crop import Cropper
-from cryoal.data.normalise import CLIP, Shells
+from cryoal.data.coarse import binned, flattened
+from cryoal.data.normalise import Shells
+from cryoal.data.readings import (
+    AS_GIVEN,
+    FEW,
+    UNDECIDED,
+    Reading,
+    clearly_better,
+    look_up,
+    pooled,
+    readings_of,
+    strongest,
+)
 
-#: Picks of a tomogram that are looked at; more change no verdict.
+#: Picks of a list and tomogram that are looked at; more change no verdict.
 SAMPLE = 300
 
 #: Voxels across the particle on the grid that is looked at: enough to see it, and fast.
 COARSE = 8
 
-#: Standard errors below which the mean box is no evidence.
-UNDECIDED = 3.0
-
-#: Fewer picks than this say nothing about a reading.
-FEW = 10
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One way to understand the coordinates, and how well the mean box speaks for it.
-
-    Attributes
-    ----------
-    name : str
-        What the coordinates would be, in words.
-    z : float
-        Centre minus shell of the mean box, in standard errors; negative where the centre is dark.
-    boxes : int
-        Boxes inside the tomogram under this reading.
-    """
-
-    name: str
-    z: float
-    boxes: int
+Centres = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The verdict on one tomogram's picks.
+    """The verdict on one list's picks in one tomogram.
 
     Attributes
     ----------
@@ -60,29 +48,69 @@ class Placement:
         From the box centre to the mean particle's centre.
     problem : str
         One sentence that names the likely cause, or "".
+    better : Reading or None
+        The reading that the tomogram speaks for instead of the one given.
+    readings : mapping of name to Reading
+        All that were tried.
     """
 
     given: Reading
     best: Reading
     offset: NDArray[np.float64]
     problem: str
+    better: Reading | None = None
+    readings: Mapping[str, Reading] = field(default_factory=dict, repr=False)
 
     @property
     def contrast(self) -> str | None:
         """Protein "dark" or "bright" by the mean box, None when it does not say."""
-        if abs(self.given.z) < UNDECIDED:
+        if not abs(self.given.z) >= UNDECIDED or self.better is not None:
             return None
         return "dark" if self.given.z < 0 else "bright"
 
 
+@dataclass(frozen=True)
+class Check:
+    """What one tomogram says of the lists picked in it.
+
+    Attributes
+    ----------
+    lists : mapping of list to Placement
+    missing : int
+        Voxels of the tomogram that hold no measurement.
+    """
+
+    lists: Mapping[str, Placement]
+    missing: int = 0
+
+    @property
+    def placement(self) -> Placement:
+        """All lists together, less those that another reading fits better."""
+        if len(self.lists) == 1:
+            return next(iter(self.lists.values()))
+        sound = [p.given for p in self.lists.values() if p.better is None]
+        if sound:
+            given = pooled(sound)
+            return Placement(given, given, np.zeros(3), "")
+        return next(iter(self.lists.values()))
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each list that seems to lie elsewhere, named where there are several."""
+        several = len(self.lists) > 1
+        named = [(f"{name}: " if several and name else "", p) for name, p in self.lists.items()]
+        return [f"{name}{placement.problem}" for name, placement in named if placement.problem]
+
+
 def check_placement(
     volume: NDArray[np.generic],
-    centres: NDArray[np.float64],
+    centres: Centres,
     diameter: float,
     scale: float,
     rng: np.random.Generator,
+    others: Mapping[str, Centres] | None = None,
 ) -> Placement:
-    """Hold the positions against the other readings that mistakes lead to.
+    """Hold one list's positions against the other readings that mistakes lead to.
 
     Parameters
     ----------
@@ -93,51 +121,145 @@ def check_placement(
         Working voxel size over the volume's.
     rng : numpy Generator
         Chooses the sample of picks.
+    others : mapping of name to (N, 3) float, zyx, voxels, optional
+        Readings that the list's own file allows, as ``readings.readings_of`` takes them.
 
     Returns
     -------
     Placement
     """
+    return check_lists(volume, {"": (centres, others or {})}, diameter, scale, rng).lists[""]
+
+
+def check_lists(
+    volume: NDArray[np.generic],
+    lists: Mapping[str, tuple[Centres, Mapping[str, Centres]]],
+    diameter: float,
+    scale: float,
+    rng: np.random.Generator,
+) -> Check:
+    """Check each list of one tomogram by itself: a good one must not hide another.
+
+    Parameters
+    ----------
+    lists : mapping of list to its centres and their other readings
+        As ``check_placement`` takes them.
+    """
     step = max(1, int(diameter / COARSE))
-    coarse = flattened(binned(volume, step), diameter / step)
+    coarse = binned(volume, step)
     box = 2 * int(np.ceil(0.9 * diameter / step)) + 2
     shells = Shells(box, diameter / 2 / step)
     # Around the tomogram lies its mean, 0: thin ones hold few boxes whole.
-    framed = np.pad(coarse, box // 2)
-    chosen = centres[rng.permutation(len(centres))[:SAMPLE]]
-    readings = {
-        name: _mean_box(name, framed, (places + 0.5) / step - 0.5, shells)
-        for name, places in _readings(chosen, volume.shape).items()
-    }
-    given, mean = readings["as given"]
-    best = max((reading for reading, _ in readings.values()), key=lambda r: abs(r.z))
+    framed = np.pad(flattened(coarse.volume, diameter / step), box // 2)
+    found = {}
+    for name, (centres, others) in lists.items():
+        chosen = rng.permutation(len(centres))[:SAMPLE]
+        tried = readings_of(
+            centres[chosen],
+            volume.shape,
+            {option: places[chosen] for option, places in others.items()},
+            diameter / 4,
+        )
+        looked = {
+            reading: look_up(reading, framed, (places + 0.5) / step - 0.5, shells)
+            for reading, places in tried.items()
+        }
+        found[name] = _placement(looked, shells, diameter, step, scale)
+    return Check(found, coarse.missing)
+
+
+def _placement(
+    looked: Mapping[str, tuple[Reading, NDArray[np.float64]]],
+    shells: Shells,
+    diameter: float,
+    step: int,
+    scale: float,
+) -> Placement:
+    readings = {name: reading for name, (reading, _) in looked.items()}
+    given, mean = looked[AS_GIVEN]
+    best = strongest(readings)
+    better = clearly_better(readings)
     offset = _offset(mean, shells, given.z) * step if abs(given.z) >= 2 * UNDECIDED else np.zeros(3)
-    return Placement(given, best, offset / scale, _problem(given, best, offset, diameter))
+    problem = _better_fit(given, better) if better else _beside(offset, diameter)
+    return Placement(given, best, offset / scale, problem, better, readings)
 
 
-def placements(
-    particles: ParticleSet, tomograms: Mapping[str, Tomogram], diameter: float
-) -> dict[str, Placement]:
-    """Check every tomogram that has a volume and enough picks inside it.
+def checks(
+    particles: ParticleSet,
+    tomograms: Mapping[str, Tomogram],
+    diameter: float,
+    others: Mapping[str, Mapping[str, NDArray[np.float64]]],
+) -> dict[str, Check]:
+    """Check every tomogram that has a volume and picks.
 
     Parameters
     ----------
     diameter : float, Angstrom
+    others : mapping of list to reading to (n, 3) float, zyx, Angstrom
+        As ``io.Reading`` has them, a row for each of the list's particles.
     """
     found = {}
     for name, tomogram in tomograms.items():
-        rows = particles.tomogram == name
-        if tomogram.load is None or rows.sum() < FEW:
+        if tomogram.load is None or not (particles.tomogram == name).any():
             continue
-        centres = voxels_from_angstrom(particles.position[rows], tomogram.voxel_size)
-        found[name] = check_placement(
+        found[name] = check_lists(
             tomogram.load(),
-            centres,
+            centres_of_lists(by_list(particles, name, others), tomogram.voxel_size),
             diameter / tomogram.voxel_size,
             1.0,
             np.random.default_rng(0),
         )
     return found
+
+
+def by_list(
+    particles: ParticleSet,
+    tomogram: str,
+    others: Mapping[str, Mapping[str, NDArray[np.float64]]],
+) -> dict[str, tuple[Centres, dict[str, Centres]]]:
+    """Positions of each list in one tomogram, and their other readings: zyx, Angstrom."""
+    found = {}
+    source = np.full(len(particles), "") if particles.source is None else particles.source
+    here = particles.tomogram == tomogram
+    for name in np.unique(source[here]).tolist():
+        rows = source == name
+        known = others.get(name, {})
+        found[name] = (
+            particles.position[rows & here],
+            {option: places[here[rows]] for option, places in known.items()},
+        )
+    return found
+
+
+def centres_of_lists(
+    lists: Mapping[str, tuple[Centres, Mapping[str, Centres]]], voxel_size: float
+) -> dict[str, tuple[Centres, dict[str, Centres]]]:
+    """The same in voxels."""
+    return {
+        name: (
+            voxels_from_angstrom(position, voxel_size),
+            {option: voxels_from_angstrom(there, voxel_size) for option, there in others.items()},
+        )
+        for name, (position, others) in lists.items()
+    }
+
+
+def misread_lists(found: Mapping[str, Check]) -> dict[str, str]:
+    """Lists that another reading fits better in all their tomograms together: a sentence each.
+
+    It tells of lists with too few picks a tomogram to tell by one.
+    """
+    problems = {}
+    for name in dict.fromkeys(name for check in found.values() for name in check.lists):
+        parts = [check.lists[name] for check in found.values() if name in check.lists]
+        shared = [r for r in parts[0].readings if all(r in part.readings for part in parts)]
+        if len(parts) < 2 or not shared:
+            continue
+        together = {r: pooled([part.readings[r] for part in parts]) for r in shared}
+        better = clearly_better(together)
+        if better:
+            problems[name] = _better_fit(together[AS_GIVEN], better, "their tomograms")
+    return problems
 
 
 def settle_contrast(verdicts: dict[str, tuple[Placement, int]]) -> dict[str, str]:
@@ -180,75 +302,6 @@ def _together(placements: list[Placement]) -> set[str]:
     return {"dark" if z < 0 else "bright"} if abs(z) >= UNDECIDED else set()
 
 
-def binned(volume: NDArray[np.generic], step: int) -> NDArray[np.float32]:
-    """Mean over cubes of ``step`` voxels, what is left at the far faces cut off."""
-    if step == 1:
-        return np.asarray(volume, dtype=np.float32)
-    shape = [size // step for size in volume.shape]
-    coarse = np.empty(shape, dtype=np.float32)
-    for z in range(shape[0]):  # a slab at a time: the volume may be larger than the memory
-        slab = np.asarray(
-            volume[z * step : (z + 1) * step, : shape[1] * step, : shape[2] * step],
-            dtype=np.float32,
-        )
-        coarse[z] = slab.reshape(step, shape[1], step, shape[2], step).mean((0, 2, 4))
-    return coarse
-
-
-def flattened(volume: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Less what is wider than a particle (ice thickness, carbon) and finer than can be seen.
-
-    Gold and hot voxels are clipped: one bead must not outvote a hundred particles.
-    """
-    wide = ndimage.gaussian_filter(volume, diameter)
-    flat = ndimage.gaussian_filter(volume, 1.0) - wide
-    deviation = float(flat.std()) or 1.0
-    return np.asarray(np.clip(flat / deviation, -CLIP, CLIP))
-
-
-def _readings(
-    centres: NDArray[np.float64], shape: tuple[int, ...]
-) -> dict[str, NDArray[np.float64]]:
-    size = np.array(shape, dtype=np.float64)
-    readings = {"as given": centres}
-    for axis, name in enumerate("zyx"):
-        flipped = centres.copy()
-        flipped[:, axis] = size[axis] - 1 - centres[:, axis]
-        readings[f"flipped along {name}"] = flipped
-    readings["with x and z exchanged"] = centres[:, ::-1]
-    readings["with y and z exchanged"] = centres[:, [1, 0, 2]]
-    readings["times two"] = centres * 2
-    readings["half"] = centres / 2
-    readings["counted from the tomogram's centre"] = centres + size // 2
-    readings["counted from the corner, not the centre"] = centres - size // 2
-    return readings
-
-
-def _mean_box(
-    name: str,
-    framed: NDArray[np.float32],
-    centres: NDArray[np.float64],
-    shells: Shells,
-) -> tuple[Reading, NDArray[np.float64]]:
-    """Mean of the whole-voxel boxes at these centres."""
-    total = np.zeros((shells.box,) * 3)
-    contrasts = []
-    around = shells.box // 2
-    cropper = Cropper(framed, shells.box)
-    whole = np.rint(centres)
-    inside = ((whole >= 0) & (whole < np.array(framed.shape) - 2 * around)).all(axis=1)
-    for centre in whole[inside]:
-        cube = cropper(centre + around)
-        total += cube
-        contrasts.append(cube[shells.inside].mean() - cube[shells.shell].mean())
-    n = len(contrasts)
-    # Half the picks outside is itself evidence against a reading.
-    if n < max(FEW, len(centres) / 2) or np.std(contrasts) == 0:
-        return Reading(name, 0.0, n), total
-    z = float(np.mean(contrasts) / (np.std(contrasts, ddof=1) / np.sqrt(n)))
-    return Reading(name, z, n), total / n
-
-
 def _offset(mean: NDArray[np.float64], shells: Shells, z: float) -> NDArray[np.float64]:
     """From the box centre to where a sphere of the particle's size fits the mean box best."""
     bright = mean if z > 0 else -mean
@@ -259,14 +312,14 @@ def _offset(mean: NDArray[np.float64], shells: Shells, z: float) -> NDArray[np.f
     return peak - box_centre(shells.box)
 
 
-def _problem(given: Reading, best: Reading, offset: NDArray[np.float64], diameter: float) -> str:
-    # Flipped or exchanged picks in a crowded tomogram still hit particles now and then: only
-    # a much stronger mean box is a verdict.
-    if abs(best.z) > max(2 * abs(given.z), 2 * UNDECIDED) and best is not given:
-        return (
-            f"the picks fit the tomogram better {best.name} "
-            f"(mean box {abs(best.z):.1f} standard errors against {abs(given.z):.1f})"
-        )
+def _better_fit(given: Reading, better: Reading, where: str = "the tomogram") -> str:
+    return (
+        f"the picks fit {where} better {better.name} "
+        f"(mean box {abs(better.z):.1f} standard errors against {abs(given.z):.1f})"
+    )
+
+
+def _beside(offset: NDArray[np.float64], diameter: float) -> str:
     distance = float(np.linalg.norm(offset))
     if distance > diameter / 4:
         return (

@@ -49,6 +49,8 @@ class Picks:
         Unit of ``origin_xyz``; NaN stands for the unit of ``xyz``.
     stated_voxel : (N,) float64, Angstrom, optional
         Voxel size of the volume that ``voxel`` coordinates count in, as the file states it.
+    picked_voxel : float, Angstrom, optional
+        Voxel size of the volume that ``voxel`` coordinates count in, as the user says it.
     stated_in_names : bool
         It stands in the tomograms' names, so it is that of the very volume that was picked in.
     numbered : bool
@@ -83,6 +85,7 @@ class Picks:
     id: NDArray[np.str_] | None = None
     blocks: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     stated_voxel: NDArray[np.float64] | None = None
+    picked_voxel: float | None = None
     stated_in_names: bool = False
     numbered: bool = False
     from_middle: bool = False

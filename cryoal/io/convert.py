@@ -58,6 +58,7 @@ def convert_file(
     tomograms: Mapping[str, Tomogram] | None = None,
     *,
     unit: str | None = None,
+    pick_voxel_size: float | None = None,
     relion_centre: str = "half",
     voxel_size: float | None = None,
 ) -> Audit:
@@ -70,8 +71,8 @@ def convert_file(
     tomograms : mapping of name to Tomogram, optional
         Their volumes need not exist. Without them, only pixel sizes that the file itself states
         can be used.
-    unit, relion_centre
-        As in ``read_particles``.
+    unit, pick_voxel_size, relion_centre
+        As in ``read_all``.
     voxel_size : float, Angstrom, optional
         Of the tomograms, where none are given and the file does not state it.
 
@@ -82,7 +83,7 @@ def convert_file(
     """
     form = formats.get(dialect)
     refuse_overwriting(target, [source])
-    lists = open_lists(source, unit)
+    lists = open_lists(source, unit, pick_voxel_size)
     given = {} if tomograms is None else tomograms
     refuse_overwriting(target, [one.content.path for one in lists])
     refuse_overwriting(target, [t.path for t in given.values()])
@@ -94,7 +95,11 @@ def convert_file(
     reading = place_all(lists, tomograms, relion_centre=relion_centre)
     particles = reading.particles
     used = {name: tomograms[name] for name in np.unique(particles.tomogram).tolist()}
-    shown = unit is None or all(one.form.read(one.content, None).unit == unit for one in lists)
+    overruled = unit is not None or pick_voxel_size is not None
+    shown = not overruled or (
+        pick_voxel_size is None
+        and all(one.form.read(one.content, None).unit == unit for one in lists)
+    )
     if shown:
         write_particles(particles, target, used, dialect, relion_centre=relion_centre)
     else:
@@ -145,6 +150,8 @@ def tomograms_of(picks: Picks, voxel_size: float | None = None) -> dict[str, Tom
     CryoalError
         Voxels, fractions and centred coordinates mean nothing without their tomograms.
     """
+    if picks.picked_voxel is not None:
+        voxel_size = picks.picked_voxel
     counted = picks.unit in ("unbinned_pixel", "output_pixel")
     stated = picks.pixel_size if counted else picks.stated_voxel
     if picks.unit in ("fraction", "centred_angstrom") or picks.from_middle:

@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 COLUMN = "rlnTomoImportParticleFile"
 
 
-def open_lists(path: Path, unit: str | None = None) -> list[Listed]:
+def open_lists(
+    path: Path, unit: str | None = None, pick_voxel_size: float | None = None
+) -> list[Listed]:
     """Open a particle file, or every one that a list of lists names.
 
     Raises
@@ -35,9 +37,9 @@ def open_lists(path: Path, unit: str | None = None) -> list[Listed]:
     """
     content = particle_file(path)
     if import_table(content.blocks) is None:
-        return [open_content(content, unit)]
+        return [open_content(content, unit, pick_voxel_size)]
     return [
-        _named(open_list(file, unit), names, path)
+        _named(open_list(file, unit, pick_voxel_size), names, path)
         for file, names in lists_of(content).items()
         if not _empty(file, path)
     ]

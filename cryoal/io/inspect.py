@@ -38,6 +38,8 @@ class Look:
         Of a list of lists: those that it names.
     particles : ParticleSet, optional
         Once they have been placed in tomograms.
+    others : mapping of list to reading to positions
+        As ``particles.Reading`` has them, once they have been placed.
     machine : bool
         It is refused because the disk, the memory or the network failed.
     """
@@ -47,6 +49,7 @@ class Look:
     listed: Listed | None = field(default=None, repr=False)
     lists: "list[Look]" = field(default_factory=list, repr=False)
     particles: ParticleSet | None = field(default=None, repr=False)
+    others: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     machine: bool = False
 
     def refuse(self, problem: Exception) -> None:
@@ -72,6 +75,7 @@ def inspect(
     tomograms: Mapping[str, Tomogram] | None = None,
     *,
     unit: str | None = None,
+    pick_voxel_size: float | None = None,
     relion_centre: str = "half",
     voxel_size: float | None = None,
 ) -> dict[str, Any]:
@@ -82,8 +86,8 @@ def inspect(
     path : str or Path
     tomograms : mapping of name to Tomogram, optional
         With them, particles are placed and counted inside and outside.
-    unit, relion_centre
-        As in ``read_particles``.
+    unit, pick_voxel_size, relion_centre
+        As in ``read_all``.
     voxel_size : float, Angstrom, optional
         Of a volume; overrules what its file says.
 
@@ -102,7 +106,7 @@ def inspect(
     MachineError
         The disk or the network failed, which says nothing of the file.
     """
-    found = look(path, unit=unit, voxel_size=voxel_size)
+    found = look(path, unit=unit, pick_voxel_size=pick_voxel_size, voxel_size=voxel_size)
     if tomograms is not None:
         look_in(found, tomograms, relion_centre)
     if found.machine:
@@ -110,7 +114,13 @@ def inspect(
     return found.facts
 
 
-def look(path: str | Path, *, unit: str | None = None, voxel_size: float | None = None) -> Look:
+def look(
+    path: str | Path,
+    *,
+    unit: str | None = None,
+    pick_voxel_size: float | None = None,
+    voxel_size: float | None = None,
+) -> Look:
     """Open a file once and say what it is; ``look_in`` goes on from there."""
     path = path if is_remote(path) else Path(path)
     facts: dict[str, Any] = {
@@ -126,7 +136,7 @@ def look(path: str | Path, *, unit: str | None = None, voxel_size: float | None 
     }
     found = Look(path, facts)
     try:
-        _look(found, unit, voxel_size)
+        _look(found, unit, pick_voxel_size, voxel_size)
     except BrokenStarError as problem:
         _name_what_is_left(found, problem)
         found.refuse(problem)
@@ -144,8 +154,10 @@ def look_in(found: Look, tomograms: Mapping[str, Tomogram], relion_centre: str =
     try:
         if found.listed is None:
             _look_in_lists(found, tomograms, relion_centre)
-        else:
-            found.particles = placed_facts(found.listed, tomograms, relion_centre, found.facts)
+            return
+        reading = placed_facts(found.listed, tomograms, relion_centre, found.facts)
+        if reading is not None:
+            found.particles, found.others = reading.particles, reading.others
     except CryoalError as problem:
         found.refuse(problem)
 
@@ -162,8 +174,11 @@ def _look_in_lists(found: Look, tomograms: Mapping[str, Tomogram], relion_centre
     if any(one.facts["refused"] for one in found.lists):
         return
     lists = [one.listed for one in found.lists if one.listed is not None]
-    placed = place_all(lists, tomograms, relion_centre=relion_centre, check_inside=False).particles
-    found.particles = placed
+    reading = place_all(
+        lists, tomograms, relion_centre=relion_centre, check_inside=False, other_options=True
+    )
+    placed = found.particles = reading.particles
+    found.others = reading.others
     found.facts["inside"] = share_inside(placed.position, placed.tomogram, tomograms)
 
 
@@ -197,7 +212,9 @@ def is_one(folder: Path) -> bool:
     return (folder / "cryoal.toml").exists() or is_zarr(folder)
 
 
-def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
+def _look(
+    found: Look, unit: str | None, pick_voxel_size: float | None, voxel_size: float | None
+) -> None:
     facts = found.facts
     if is_remote(found.path):
         about_volume(found.path, facts, voxel_size)
@@ -222,7 +239,7 @@ def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
     if content.head and content.blocks and about_other_star(content, facts):
         return
     if content.head and import_table(content.blocks) is not None:
-        _about_lists(found, path, unit)
+        _about_lists(found, path, unit, pick_voxel_size)
         return
     series = tilt_series(content) if content.head else None
     if series is not None:
@@ -239,15 +256,15 @@ def _look(found: Look, unit: str | None, voxel_size: float | None) -> None:
         return
     facts["kind"] = "particles"
     facts["dialect"] = form.name
-    found.listed = open_list(path, unit)
+    found.listed = open_list(path, unit, pick_voxel_size)
     about_particles(found.listed.picks, facts)
 
 
-def _about_lists(found: Look, path: Path, unit: str | None) -> None:
+def _about_lists(found: Look, path: Path, unit: str | None, pick_voxel_size: float | None) -> None:
     """Add what the lists that a list of lists names say of themselves, taken together."""
     facts = found.facts
     facts["kind"], facts["dialect"] = "particles", "relion5"
-    for listed in open_lists(path, unit):
+    for listed in open_lists(path, unit, pick_voxel_size):
         one = Look(listed.content.path, {"problems": [], "refused": None})
         one.listed = listed
         about_particles(listed.picks, one.facts)

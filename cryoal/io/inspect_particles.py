@@ -11,7 +11,7 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Picks
 from cryoal.io.listing import Listed, name_match
 from cryoal.io.names import pixel_size_in_name, series_name
-from cryoal.io.particles import place_all
+from cryoal.io.particles import Reading, place_all
 from cryoal.io.placing import share_inside
 
 #: Columns that state a size in Angstrom, in words that say of what.
@@ -119,8 +119,8 @@ def placed_facts(
     tomograms: Mapping[str, Tomogram],
     relion_centre: str,
     facts: dict[str, Any],
-) -> ParticleSet | None:
-    """Add what only the tomograms can tell, and return the particles placed in them.
+) -> Reading | None:
+    """Add what only the tomograms can tell, and return what came of placing the particles.
 
     ``matches`` (name as written to tomogram, where they differ), ``unmatched`` (name to count),
     ``near`` (unmatched name to those like it), ``ambiguous``, ``inside`` (share of positions),
@@ -141,9 +141,10 @@ def placed_facts(
         facts["problems"] += [words for words in (match.complaint(), match.guesses()) if words]
         if match.ambiguous or not match.found:
             return None
-    particles = place_all(
-        [listed], tomograms, relion_centre=relion_centre, check_inside=False
-    ).particles
+    reading = place_all(
+        [listed], tomograms, relion_centre=relion_centre, check_inside=False, other_options=True
+    )
+    particles = reading.particles
     facts["inside"] = share_inside(particles.position, particles.tomogram, tomograms)
     facts["ranges_in_voxels"] = _ranges(particles, tomograms)
     used = {name: tomograms[name].voxel_size for name in np.unique(particles.tomogram).tolist()}
@@ -155,7 +156,7 @@ def placed_facts(
         facts["problems"].append(f"{1 - facts['inside']:.1%} of its positions lie outside")
     if facts["inside"] <= 0.5:
         place_all([listed], tomograms, relion_centre=relion_centre)
-    return particles
+    return reading
 
 
 def _compare(picks: Picks, facts: dict[str, Any], sizes: set[float]) -> None:

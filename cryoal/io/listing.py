@@ -15,8 +15,9 @@ from cryoal.io.base import UNITS, Format, Picks, recognised
 from cryoal.io.content import Content
 from cryoal.io.names import NameMatch, is_none, match_file, match_names, series_name
 from cryoal.io.numbering import map_of, match_numbers
+from cryoal.io.other_readings import fitting_units
 from cryoal.io.paths import follow
-from cryoal.io.placing import fitting_units, positions, share_inside
+from cryoal.io.placing import positions, share_inside
 from cryoal.io.tomogram_star import unbinned_size
 
 log = logging.getLogger(__name__)
@@ -41,28 +42,47 @@ class Listed:
     named_in: Path | None = None
 
 
-def open_list(path: Path, unit: str | None = None) -> Listed:
+def open_list(path: Path, unit: str | None = None, pick_voxel_size: float | None = None) -> Listed:
     """Recognise and read a particle file, or the one that an optimisation_set.star names.
+
+    Parameters
+    ----------
+    unit : str, optional
+        One of ``UNITS``; overrules the file.
+    pick_voxel_size : float, Angstrom, optional
+        Coordinates count voxels of this size, whatever the file or its tomograms say.
 
     Raises
     ------
     CryoalError
         No dialect knows it, it is damaged, or there is no such unit.
     """
-    return open_content(particle_file(path), unit)
+    return open_content(particle_file(path), unit, pick_voxel_size)
 
 
-def open_content(content: Content, unit: str | None = None) -> Listed:
+def open_content(
+    content: Content, unit: str | None = None, pick_voxel_size: float | None = None
+) -> Listed:
     """Read a particle file that was looked at before; as ``open_list``."""
     if unit is not None and unit not in UNITS:
         raise CryoalError(f"no unit is called {unit!r}; there are {', '.join(UNITS)}")
     form = recognised(content)
+    if pick_voxel_size is not None:
+        unit = _unit_of_voxels(unit, pick_voxel_size)
     picks = form.read(content, unit)
+    if pick_voxel_size is not None:
+        picks = replace(
+            picks,
+            evidence=f"--pick-voxel-size {pick_voxel_size:g}",
+            picked_voxel=pick_voxel_size,
+            stated_voxel=None,
+            stated_in_names=False,
+        )
     if picks.tomogram is not None:
         names = ["" if is_none(name) else name for name in picks.tomogram.tolist()]
         picks = replace(picks, tomogram=np.array(names, dtype=str))
     listed = Listed(content, form, picks)
-    _check_size_of_numbers(listed.picks)
+    check_size_of_numbers(listed.picks)
     log.info("%s: %s, %d particles in %s: %s", content.path, form.name, len(listed.picks),
              listed.picks.unit, listed.picks.evidence)  # fmt: skip
     for remark in listed.picks.remarks:
@@ -70,10 +90,24 @@ def open_content(content: Content, unit: str | None = None) -> Listed:
     return listed
 
 
-def _check_size_of_numbers(picks: Picks) -> None:
+def _unit_of_voxels(unit: str | None, pick_voxel_size: float) -> str:
+    if not 0 < pick_voxel_size < _FARTHEST:
+        raise CryoalError(
+            f"--pick-voxel-size {pick_voxel_size:g}: a positive number of Angstrom is needed"
+        )
+    if unit not in (None, "voxel"):
+        raise CryoalError(
+            f"--pick-voxel-size {pick_voxel_size:g} says that coordinates count voxels, --unit "
+            f"{unit} that they do not; give one of them"
+        )
+    return "voxel"
+
+
+def check_size_of_numbers(picks: Picks) -> None:
     """Refuse coordinates that no tomogram can have, in any unit: they are damaged."""
     origin = 0.0 if picks.origin_xyz is None else picks.origin_xyz
-    far = np.maximum(np.abs(picks.xyz), np.abs(origin)).max(axis=1) > _FARTHEST
+    # A NaN is in no tomogram either, and no comparison finds it.
+    far = ~(np.maximum(np.abs(picks.xyz), np.abs(origin)).max(axis=1) <= _FARTHEST)
     if far.any():
         at = int(np.flatnonzero(far)[0])
         raise CryoalError(

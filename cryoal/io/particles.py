@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import RELION_CENTRES
@@ -15,6 +18,7 @@ from cryoal.io.dialects import STAR_DIALECTS, as_dialect, canonical, same_layout
 from cryoal.io.import_list import open_lists
 from cryoal.io.joining import fill_columns, renumber_optics
 from cryoal.io.listing import Listed, place
+from cryoal.io.other_readings import other_readings
 from cryoal.io.paths import expand
 from cryoal.io.side_table import write_side_table
 
@@ -33,11 +37,15 @@ class Reading:
         The others: their tomogram as written, their positions NaN.
     picks : list of Picks, one a file
         As the files state them, with unit and evidence.
+    others : mapping of list to reading to (n, 3) float, zyx, Angstrom
+        By the name of the list in ``particles.source``: where its particles would be by other
+        options ("with --unit voxel"), in their order; empty unless asked for.
     """
 
     particles: ParticleSet
     unmatched: ParticleSet | None
     picks: list[Picks]
+    others: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
 
 
 def read_particles(
@@ -74,14 +82,28 @@ def read_all(
     tomograms: Mapping[str, Tomogram],
     *,
     unit: str | None = None,
+    pick_voxel_size: float | None = None,
     relion_centre: str = "half",
     check_inside: bool = True,
+    other_options: bool = False,
 ) -> Reading:
-    """Read particles as ``read_particles`` does, and keep those whose tomogram is not given."""
+    """Read particles as ``read_particles`` does, and keep those whose tomogram is not given.
+
+    Parameters
+    ----------
+    pick_voxel_size : float, Angstrom, optional
+        As ``listing.open_list`` takes it.
+    other_options : bool
+        Whether ``Reading.others`` is wanted.
+    """
     if unit is not None and unit not in UNITS:
         raise CryoalError(f"no unit is called {unit!r}; there are {', '.join(UNITS)}")
-    listed = [one for path in expand(paths) for one in open_lists(path, unit)]
-    options: dict[str, Any] = {"relion_centre": relion_centre, "check_inside": check_inside}
+    listed = [one for path in expand(paths) for one in open_lists(path, unit, pick_voxel_size)]
+    options: dict[str, Any] = {
+        "relion_centre": relion_centre,
+        "check_inside": check_inside,
+        "other_options": other_options,
+    }
     return place_all(listed, tomograms, **options)
 
 
@@ -91,6 +113,7 @@ def place_all(
     *,
     relion_centre: str = "half",
     check_inside: bool = True,
+    other_options: bool = False,
 ) -> Reading:
     """Place the particles of files that are already open; as ``read_all``, which opens them."""
     if relion_centre not in RELION_CENTRES:
@@ -102,6 +125,7 @@ def place_all(
     inside: list[ParticleSet] = []
     outside: list[ParticleSet] = []
     taken: set[str] = set()
+    others: dict[str, dict[str, NDArray[np.float64]]] = {}
     sources = source_names([listed.content.path for listed in lists])
     for listed, source in zip(lists, sources, strict=True):
         everything, known = place(
@@ -112,6 +136,12 @@ def place_all(
         inside.append(everything[known])
         if not known.all():
             outside.append(everything[~known])
+        if other_options:
+            readings = other_readings(
+                listed.form, listed.content, listed.picks,
+                everything.tomogram, known, tomograms, relion_centre,
+            )  # fmt: skip
+            others[source] = {name: there[known] for name, there in readings.items()}
     if not any(map(len, inside)):
         raise CryoalError(
             f"{lists[0].named_in or lists[0].content.path}: none of its particles is in a "
@@ -121,6 +151,7 @@ def place_all(
         join(inside, tomograms, relion_centre),
         join(outside, tomograms, relion_centre, positions_known=False) if outside else None,
         [listed.picks for listed in lists],
+        others,
     )
 
 

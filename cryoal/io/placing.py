@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import RELION_CENTRES, relion_uncentred, reverse_axes
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import UNITS, Format, Picks
-from cryoal.io.content import Content
+from cryoal.io.base import Picks
 from cryoal.io.tomogram_star import number, unbinned_size
 
 log = logging.getLogger(__name__)
@@ -22,6 +21,8 @@ def positions(
     known: NDArray[np.bool_],
     tomograms: Mapping[str, Tomogram],
     relion_centre: str = "half",
+    *,
+    warn: bool = True,
 ) -> NDArray[np.float64]:
     """Positions in the frame of each tomogram: (N, 3), zyx, Angstrom; NaN where none is known.
 
@@ -43,7 +44,7 @@ def positions(
         else:
             scale = _angstrom_per_unit(picks, tomogram, pixel)
             if picks.unit == "voxel":
-                scale = _picked_elsewhere(picks, tomogram, rows)
+                scale = _picked_elsewhere(picks, tomogram, rows, warn=warn)
             there = picks.xyz[rows] * scale
             if picks.from_middle:
                 there = there + _middle_voxel(tomogram, picks)
@@ -85,7 +86,7 @@ def _angstrom_per_unit(
 
 
 def _picked_elsewhere(
-    picks: Picks, tomogram: Tomogram, rows: NDArray[np.intp]
+    picks: Picks, tomogram: Tomogram, rows: NDArray[np.intp], *, warn: bool
 ) -> NDArray[np.float64]:
     """Angstrom per voxel where a list states another voxel size than its tomogram has: (n, 1).
 
@@ -94,6 +95,8 @@ def _picked_elsewhere(
     is taken for a mistake: pickers write what an MRC header said, and headers are often wrong.
     """
     own = tomogram.voxel_size
+    if picks.picked_voxel is not None:
+        return np.full((len(rows), 1), picks.picked_voxel)
     stated = np.full(len(rows), np.nan)
     if picks.stated_voxel is not None:
         stated = picks.stated_voxel[rows]
@@ -109,11 +112,13 @@ def _picked_elsewhere(
         inside = [np.all(voxels * scale < shape, axis=1).mean() for scale in (size / own, 1.0)]
         binned = inside[0] >= inside[1]
     believed = picks.stated_in_names or binned
-    log.warning(
-        "%s: it states voxels of %g A, tomogram %s has %g A; %s", picks.path, size, tomogram.name,
-        own, "positions are scaled to that" if believed else
-        "counted in the tomogram's: if it was picked in another volume, give that one",
-    )  # fmt: skip
+    if warn:
+        log.warning(
+            "%s: it states voxels of %g A, tomogram %s has %g A; %s", picks.path, size,
+            tomogram.name, own, "positions are scaled to that" if believed else
+            "counted in the tomogram's: if it was picked in another volume, give that one, or say "
+            f"--pick-voxel-size {size:g}",
+        )  # fmt: skip
     return np.where(other, stated, own)[:, None] if believed else np.full((len(rows), 1), own)
 
 
@@ -175,23 +180,3 @@ def share_inside(
             voxels = position[rows] / tomograms[name].voxel_size
             inside[rows] = np.all((voxels > -1) & (voxels < shape), axis=1)
     return float(inside.mean()) if len(inside) else 1.0
-
-
-def fitting_units(
-    form: Format,
-    content: Content,
-    names: NDArray[np.str_],
-    known: NDArray[np.bool_],
-    tomograms: Mapping[str, Tomogram],
-    relion_centre: str,
-) -> dict[str, float]:
-    """Share of positions inside their tomograms for every unit the file could be in."""
-    shares = {}
-    for unit in UNITS:
-        try:
-            picks = form.read(content, unit)
-            position = positions(picks, names, known, tomograms, relion_centre)
-        except CryoalError:
-            continue
-        shares[unit] = share_inside(position[known], names[known], tomograms)
-    return shares

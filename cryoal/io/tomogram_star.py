@@ -80,7 +80,8 @@ def first_there(row: dict[str, str], columns: tuple[str, ...], star: Path) -> Pa
 def _limits(table: pd.DataFrame) -> tuple[float, float] | None:
     for column in TILT_COLUMNS:
         if column in table:
-            angles = pd.to_numeric(table[column], errors="coerce").dropna()
+            angles = pd.to_numeric(table[column], errors="coerce")
+            angles = angles[np.isfinite(angles)]
             if len(angles) and float(angles.max()) > float(angles.min()):
                 return float(angles.min()), float(angles.max())
     return None

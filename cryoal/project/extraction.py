@@ -35,6 +35,7 @@ def extract(
     *,
     options: Mapping[str, Any] | None = None,
     unit: str | None = None,
+    pick_voxel_size: float | None = None,
     relion_centre: str = "half",
     tilt_range: tuple[float, float] | None = None,
     display: str | None = None,
@@ -54,6 +55,8 @@ def extract(
         the project has.
     options : mapping
         Those of ``[extract]`` in cryoal.toml; None and what is not there is taken from that file.
+    pick_voxel_size : float, Angstrom, optional
+        The new lists count voxels of this size.
     tilt_range : (low, high), degrees
     display : str
         Pattern of volumes made for looking at; kept with the tomograms in ``tomograms.star``.
@@ -80,10 +83,12 @@ def extract(
         if dry_run:
             unpack_into = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="cryoal-")))
         known = gather_tomograms(layout, tomograms, chosen, tilt_range, display, unpack_into)
-        merged, unmatched = gather_picks(layout, particles, known, unit, relion_centre)
+        merged, unmatched, others = gather_picks(
+            layout, particles, known, unit, pick_voxel_size, relion_centre
+        )
         check_units(merged, known)
         geometry = geometry_for(known.values(), chosen, Index.read(layout.subtomograms))
-        tasks = make_tasks(layout, merged, known, geometry, chosen)
+        tasks = make_tasks(layout, merged, known, geometry, chosen, others)
         for task in tasks:
             check_fits(task.tomogram, geometry, chosen.edge)
         report = ExtractReport(len(merged), len(tasks), geometry)
@@ -92,6 +97,7 @@ def extract(
         survey = look_at(layout, tasks, chosen, pool, geometry)
         report.already_done, report.warnings = survey.already_done, survey.warnings
         _refuse_in_the_way(layout, survey)
+        report.missing_voxels = {n: c.missing for n, c in survey.checks.items() if c.missing}
         if dry_run:
             return report
         if new:
@@ -147,6 +153,7 @@ class ExtractReport:
     already_done: int = 0
     contrast: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    missing_voxels: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -180,7 +187,7 @@ def cut(
         facts = {
             "cryoalInputDigest": digest(task, options.contrast),
             "cryoalContrast": survey.contrasts[name],
-            "cryoalContrastZ": f"{survey.placements[name].given.z:.2f}",
+            "cryoalContrastZ": f"{survey.checks[name].placement.given.z:.2f}",
             **tilts(task.tomogram),
         }
         index = index.with_tomogram(result, task.stack, facts)
@@ -192,7 +199,7 @@ def cut(
 
 
 def _with_contrast(task: Task, contrasts: dict[str, str]) -> Task:
-    return replace(task, contrast=contrasts[task.tomogram.name])
+    return replace(task, contrast=contrasts[task.tomogram.name], lists=None)
 
 
 def _refuse_in_the_way(layout: Layout, survey: Survey) -> None:

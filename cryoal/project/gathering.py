@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import cryoal.io as io
 from cryoal.core.errors import CryoalError
@@ -114,29 +115,49 @@ def gather_picks(
     particles: Sequence[str | Path],
     tomograms: dict[str, Tomogram],
     unit: str | None,
+    pick_voxel_size: float | None,
     relion_centre: str,
-) -> tuple[ParticleSet, int]:
-    """The project's picks with the new ones, and how many match no tomogram."""
+) -> tuple[ParticleSet, int, dict[str, dict[str, NDArray[np.float64]]]]:
+    """The project's picks with the new ones, how many match no tomogram, other readings.
+
+    Those are of the new lists, as ``io.Reading.others`` has them.
+    """
     old = inputs.read_particles(layout.particles) if layout.particles.exists() else None
     if not particles:
-        if unit is not None:
-            raise CryoalError("--unit belongs to --particles: give those again as well")
+        for option, value in (("--unit", unit), ("--pick-voxel-size", pick_voxel_size)):
+            if value is not None:
+                raise CryoalError(f"{option} belongs to --particles: give those again as well")
         if old is None:
             raise CryoalError("which picks? Give --particles (a particle file, or several)")
-        return old, 0
-    reading = io.read_all(particles, tomograms, unit=unit, relion_centre=relion_centre)
+        return old, 0, {}
+    reading = io.read_all(
+        particles,
+        tomograms,
+        unit=unit,
+        pick_voxel_size=pick_voxel_size,
+        relion_centre=relion_centre,
+        other_options=True,
+    )
     unmatched = 0 if reading.unmatched is None else len(reading.unmatched)
-    return inputs.merge(old, reading.particles), unmatched
+    return inputs.merge(old, reading.particles), unmatched, reading.others
 
 
 def check_units(particles: ParticleSet, tomograms: dict[str, Tomogram]) -> None:
-    """Refuse picks most of which lie outside their tomograms.
+    """Refuse a list most of whose picks lie outside their tomograms.
 
     Raises
     ------
     CryoalError
         Names the unit under which they would lie inside.
     """
+    if particles.source is None:
+        _check_unit(particles, tomograms)
+        return
+    for source in np.unique(particles.source).tolist():
+        _check_unit(particles[particles.source == source], tomograms)
+
+
+def _check_unit(particles: ParticleSet, tomograms: dict[str, Tomogram]) -> None:
     beyond = np.zeros(len(particles), dtype=bool)
     for name, tomogram in tomograms.items():
         rows = np.flatnonzero(particles.tomogram == name)

@@ -2,15 +2,19 @@
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.extract import BoxGeometry, Task, look
-from cryoal.data.placement import Placement, settle_contrast
+from cryoal.data.placement import Check, by_list, misread_lists, settle_contrast
+from cryoal.data.readings import FEW, UNDECIDED
 from cryoal.data.store import Index
 from cryoal.io.files import digest_of_volume
 from cryoal.project.layout import Layout, refuse_collisions
@@ -25,8 +29,12 @@ def make_tasks(
     tomograms: dict[str, Tomogram],
     geometry: BoxGeometry,
     options: ExtractSettings,
+    others: Mapping[str, Mapping[str, NDArray[np.float64]]] | None = None,
 ) -> list[Task]:
-    """One task a tomogram that has picks, in the order of the tomograms."""
+    """One task a tomogram that has picks, in the order of the tomograms.
+
+    ``others`` are other readings of lists, as ``io.Reading`` has them.
+    """
     names = [name for name in tomograms if (particles.tomogram == name).any()]
     refuse_collisions(names)
     tasks = []
@@ -41,6 +49,7 @@ def make_tasks(
                 geometry,
                 edge=options.edge,
                 float16=options.float16,
+                lists=by_list(particles, name, others or {}),
             )
         )
     return tasks
@@ -66,17 +75,17 @@ class Survey:
     index : Index
         Of the tomograms that are finished and stay as they are.
     todo : list of Task
-    placements : {tomogram: Placement}
+    checks : {tomogram: Check}
     contrasts : {tomogram: "dark" or "bright"}
     already_done : int
         Tomograms that are finished.
     warnings : list of str
-        One line a tomogram whose picks seem to lie elsewhere.
+        One line a tomogram or list whose picks seem to lie elsewhere.
     """
 
     index: Index
     todo: list[Task]
-    placements: dict[str, Placement]
+    checks: dict[str, Check]
     contrasts: dict[str, str]
     already_done: int
     warnings: list[str]
@@ -94,7 +103,7 @@ def look_at(
     Raises
     ------
     CryoalError
-        A tomogram shows neither dark nor bright protein.
+        A tomogram shows neither dark nor bright protein, or a list is read wrongly.
     """
     known = Index.read(layout.subtomograms)
     index = known if known and known.geometry == geometry else Index.new(geometry)
@@ -104,18 +113,20 @@ def look_at(
     todo = [t for t in tasks if finished.get(t.tomogram.name) != digest(t, options.contrast)]
     current = {task.tomogram.name for task in tasks} - {task.tomogram.name for task in todo}
     index = index.without(set(index.digests()) - current)
-    placements = dict(zip((t.tomogram.name for t in todo), executor.map(look, todo), strict=True))
-    contrasts = _contrasts(todo, placements, options.contrast)
-    warnings = [
-        f"{name}: {placement.problem}"
-        for name, placement in placements.items()
-        if placement.problem
-    ]
+    checks = dict(zip((t.tomogram.name for t in todo), executor.map(look, todo), strict=True))
+    _tell_missing(todo, checks)
+    misread = misread_lists(checks)
+    warnings = [f"{name}: {problem}" for name, c in checks.items() for problem in c.problems]
+    warnings += [f"{name or 'the picks'}: {problem}" for name, problem in misread.items()]
+    if options.contrast == "auto":
+        _refuse_misread(checks, misread)
+    contrasts = _contrasts(todo, checks, options.contrast)
+    warnings += _unlike(checks, contrasts)
     for warning in warnings:
         log.warning("%s", warning)
     tilted = {task.tomogram.name: tilts(task.tomogram) for task in tasks}
     table = _with_tilts(index, tilted)
-    return Survey(table, todo, placements, contrasts, len(current), warnings)
+    return Survey(table, todo, checks, contrasts, len(current), warnings)
 
 
 def tilts(tomogram: Tomogram) -> dict[str, str]:
@@ -140,16 +151,77 @@ def _has_stack(index: Index, layout: Layout, name: str) -> bool:
     return layout.stack(name).exists() or not (index.boxes["rlnTomoName"] == name).any()
 
 
-def _contrasts(tasks: list[Task], placements: dict[str, Placement], wanted: str) -> dict[str, str]:
+def _tell_missing(tasks: list[Task], checks: Mapping[str, Check]) -> None:
+    for task in tasks:
+        name, count = task.tomogram.name, checks[task.tomogram.name].missing
+        if count:
+            log.warning(
+                "%s: %d of its %d voxels are no numbers (NaN, infinite); filled from their "
+                "surroundings, boxes that lack too much are left out",
+                *(name, count, np.prod(task.tomogram.shape)),
+            )
+
+
+def _refuse_misread(checks: Mapping[str, Check], misread: Mapping[str, str]) -> None:
+    """Refuse lists that another reading fits; a contrast that the user states overrules this.
+
+    Raises
+    ------
+    CryoalError
+        Names the list, its tomogram where that tells alone, and the reading.
+    """
+    wrong = {source or "the picks": problem for source, problem in misread.items()}
+    for name, check in checks.items():
+        for source, placement in check.lists.items():
+            if placement.better is not None and source not in misread:
+                wrong[f"{name}, {source}" if source else name] = placement.problem
+    if not wrong:
+        return
+    where, problem = next(iter(wrong.items()))
+    rest = list(wrong)[1:]
+    more = f" (so do {len(rest)} more: {', '.join(rest[:3])})" if rest else ""
+    raise CryoalError(
+        f"{where}: {problem}{more}; give the list again so, or mend it; "
+        "if the picks are right, say --contrast dark (RELION, IMOD) or --contrast bright (Warp)"
+    )
+
+
+def _unlike(checks: Mapping[str, Check], contrasts: Mapping[str, str]) -> list[str]:
+    """Lists whose mean box is not what the other lists of their tomogram show."""
+    found = []
+    for name, check in checks.items():
+        for source, placement in check.lists.items():
+            z = placement.given.z
+            if len(check.lists) < 2 or placement.problem or placement.given.picks < FEW:
+                continue
+            if abs(z) < UNDECIDED:
+                seen = f"shows no particle ({z:+.1f} standard errors) where other lists do"
+            elif ("dark" if z < 0 else "bright") != contrasts[name]:
+                seen = f"is {placement.contrast} ({z:+.1f} standard errors), particles here are not"
+            else:
+                continue
+            best = placement.best
+            hint = "no reading tried fits"
+            if abs(best.z) > UNDECIDED and ("dark" if best.z < 0 else "bright") == contrasts[name]:
+                hint = f"{best.name} it would be at {best.z:+.1f}, which chance can do"
+            found.append(
+                f"{name}, {source}: the mean box of these picks {seen}; {hint}. If they are no "
+                "junk, check their unit, origin and voxel size (--unit, --pick-voxel-size)"
+            )
+    return found
+
+
+def _contrasts(tasks: list[Task], checks: dict[str, Check], wanted: str) -> dict[str, str]:
     if wanted != "auto":
         return {task.tomogram.name: wanted for task in tasks}
     settled = settle_contrast(
-        {t.tomogram.name: (placements[t.tomogram.name], len(t.ids)) for t in tasks}
+        {t.tomogram.name: (checks[t.tomogram.name].placement, len(t.ids)) for t in tasks}
     )
     for name, contrast in settled.items():
-        z = placements[name].given.z
+        placement = checks[name].placement
+        z = placement.given.z
         log.info("%s: protein is %s (mean box at %+.1f standard errors)", name, contrast, z)
-        if placements[name].contrast is None:
+        if placement.contrast is None:
             log.warning(
                 "%s: the mean box is too faint to tell the contrast (z = %+.1f); taken as %s like "
                 "the others",

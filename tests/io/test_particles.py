@@ -1,6 +1,7 @@
 """Particles of every dialect land where their programs meant them."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,10 @@ from scipy.spatial.transform import Rotation
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import formats, recognised
+from cryoal.io.base import Picks, formats, recognised
 from cryoal.io.content import Content
 from cryoal.io.dialects import STAR_DIALECTS
+from cryoal.io.listing import check_size_of_numbers
 from cryoal.io.particles import read_all, read_particles, write_particles
 from cryoal.io.star import read_star, write_star
 
@@ -427,3 +429,11 @@ def test_positions_and_rotations_survive_every_dialect(tmp_path_factory, dialect
     np.testing.assert_allclose(again.position, particles.position, atol=2e-5)
     if dialect != "coords":
         assert np.max((again.rotation.inv() * rotation).magnitude()) < 1e-5
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_position_that_is_no_number_is_refused_whatever_the_dialect(number):
+    picks = Picks(Path("a.tbl"), "dynamo", "voxel", "", np.array([[1, 2, 3], [1, number, 3.0]]),
+                  pd.DataFrame())  # fmt: skip
+    with pytest.raises(CryoalError, match="particle 2: its position is"):
+        check_size_of_numbers(picks)

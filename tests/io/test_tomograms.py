@@ -11,6 +11,7 @@ from volume_files import write_ome_zarr
 from cryoal.core.errors import CryoalError
 from cryoal.io.mrc import write_volume
 from cryoal.io.star import read_star, write_star
+from cryoal.io.tomogram_star import tilts_of_blocks
 from cryoal.io.tomograms import read_tomograms
 from cryoal.io.voxel_size import Said, resolve_voxel_size
 
@@ -273,3 +274,8 @@ def test_an_oddity_of_many_volumes_is_one_warning(testdata, caplog):
     with caplog.at_level(logging.WARNING):
         read_tomograms([str(testdata / "templates/polnet_10A/*.mrc")])
     assert len([r for r in caplog.records if "origin" in r.message]) == 1
+
+
+def test_a_tilt_that_is_no_number_widens_no_tilt_range():
+    table = pd.DataFrame({"rlnTomoNominalStageTiltAngle": ["-48", "nan", "inf", "51", "-inf"]})
+    assert tilts_of_blocks({"TS_01": table}) == {"TS_01": (-48.0, 51.0)}
