@@ -159,15 +159,15 @@ def _by_reading(reading: Callable[[str], str], names: Iterable[str]) -> dict[str
     return table
 
 
-#: Names left, names wished for and names known -> the known ones that share with each left.
+#: Which known names share something with each of those left: (left, wanted, known).
 _Sharing = Callable[[list[str], list[str], list[str]], dict[str, list[str]]]
 
 
 def _guess(left: list[str], wishes: list[str], names: list[str], match: NameMatch) -> None:
     """Add what names share to a match: those left, one tomogram each."""
     left = [name for name in left if not is_none(name)]
-    ways: list[_Sharing] = [_same_numbers, *(partial(_held, reading) for reading in _READINGS)]
-    for sharing in ways:
+    levels: list[_Sharing] = [_same_numbers, *(partial(_held, way) for way in _READINGS)]
+    for sharing in levels:
         hits = sharing(left, wishes, names)
         taken = set(match.found.values())
         claims: dict[str, set[str]] = {}

@@ -80,8 +80,8 @@ def _claim(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise CryoalError(f"{folder}: is a file; name a new folder")
     mark = folder / MARK
-    others = folder.iterdir() if folder.exists() and not mark.exists() else ()
-    if any(not entry.name.startswith(".") for entry in others):
+    held = folder.iterdir() if folder.exists() and not mark.exists() else ()
+    if any(not entry.name.startswith(".") for entry in held):
         raise CryoalError(f"{folder}: neither empty nor a demo's; name a new folder")
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()

@@ -61,8 +61,8 @@ def refuse_taken(path: Path, legend: Path, layout: Layout, inputs: Iterable[str]
     known = not legend.exists() or _starts(legend).startswith(LEGEND_HEADER.encode())
     if not known:
         raise CryoalError(f"{legend}: is in the way of the list of classes; move it")
-    unknown = path.is_file() and path.stat().st_size and not legend.exists()
-    if unknown and b"cryoalStatus" not in _starts(path):
+    new = not path.is_file() or legend.exists() or not path.stat().st_size
+    if not new and b"cryoalStatus" not in _starts(path):
         raise CryoalError(
             f"{path}: is there, and no export wrote it; name another file, or move it"
         )

@@ -19,6 +19,9 @@ from cryoal.project.settings import TrainSettings
 #: Stands for training once on every label there is.
 FULL = "full"
 
+#: What a benchmark writes into its folder beside its plan.
+WRITTEN = ("results.tsv", "scores.tsv", "full.tsv", "summary.tsv", "report.html")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -176,6 +179,13 @@ def claim(plan: Plan, base: TrainSettings, digest: str) -> None:
                 "folder with -o, or delete this one"
             )
         facts["recipes"] = both
+    else:
+        there = [name for name in WRITTEN if (plan.out / name).exists()]
+        if there:
+            raise CryoalError(
+                f"{plan.out / there[0]}: is there, and no benchmark wrote it; give a new folder "
+                "with -o"
+            )
     with replacing(path) as file:
         file.write(json.dumps(facts, indent=1) + "\n")
 

@@ -137,3 +137,17 @@ def test_a_demo_is_made_in_a_new_folder_only(project: Path, tmp_path: Path) -> N
     assert done.code == 2
     assert "neither empty nor a demo" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_benchmark_keeps_results_that_it_did_not_write(
+    project: Path, simulated: SimulationResult, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "results.tsv").write_text("mine")
+    done = cryoal(
+        "benchmark", project, "--truth", simulated.truth, "--acquisitions", "random",
+        "--start", 10, "--step", 5, "--rounds", 1, "--seeds", 1, "-o", tmp_path / "mine",
+    )  # fmt: skip
+    assert done.code == 2
+    assert "no benchmark wrote it" in done.stderr
+    assert (tmp_path / "mine" / "results.tsv").read_text() == "mine"
