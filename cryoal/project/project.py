@@ -1,5 +1,7 @@
 """A project: the folder on disk, and the verbs in their order."""
 
+import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import cryoal.io as io
+from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.core.tomogram import Tomogram
@@ -24,6 +28,8 @@ from cryoal.project.labels import ProjectLabels
 from cryoal.project.layout import Layout, RoundLayout
 from cryoal.project.selecting import Queue
 from cryoal.project.settings import Settings, read_settings
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -41,13 +47,25 @@ class Exported:
     path, legend : Path
         The particle file, and the table of class numbers and names.
     rows : int
-    counts : {class: particles} of these rows, duplicates not counted
+    tally : Tally
+        Of these rows.
+    omitted : {why: rows}
+        Rows of the project that the filters left out.
+    labelled_close : int
+        Particles of the project too close to another one, both labelled; both stay.
     """
 
     path: Path
     legend: Path
     rows: int
-    counts: dict[str, int]
+    tally: exporting.Tally
+    omitted: dict[str, int]
+    labelled_close: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``{class: particles}`` of these rows, duplicates not counted."""
+        return self.tally.classes
 
 
 class Project:
@@ -130,6 +148,23 @@ class Project:
         """Of the particle, Angstrom."""
         return self.subtomograms.geometry.diameter
 
+    @cached_property
+    def diameters(self) -> dict[str, float]:
+        """Of the classes that cryoal.toml names one for, Angstrom, under today's names."""
+        today = Classes.read(self.layout.classes)
+        stated = {today.now(name): c.diameter for name, c in self.settings.classes.items()}
+        stated |= {n: c.diameter for n, c in self.settings.classes.items() if today.now(n) == n}
+        predictions = self.predictions
+        known = {*today.names, *self.labels.current().values()}
+        known |= set() if predictions is None else set(predictions.classes)
+        strange = sorted(set(stated) - known)
+        if strange and known:
+            log.warning(
+                "%s: [classes] names %s, which no label and no prediction knows; there are: %s",
+                *(self.layout.settings, ", ".join(map(repr, strange)), ", ".join(sorted(known))),
+            )
+        return stated
+
     @property
     def rounds(self) -> list[RoundLayout]:
         """Rounds with a trained teacher, oldest first."""
@@ -190,20 +225,32 @@ class Project:
         Parameters
         ----------
         min_distance : float, Angstrom, optional
-            Between particles of one tomogram; default that of cryoal.toml, else half the diameter.
+            Between particles of one class; default that of cryoal.toml, else half the diameter of
+            the class. 0 keeps all.
+
+        Raises
+        ------
+        CryoalError
+            The distance is negative or no number.
         """
         left_out = self.subtomograms.index.left_out
         queue = self.queue
         scores = {} if queue is None else queue.scores
         if min_distance is None:
             min_distance = self.settings.export.min_distance
+        elif not 0 <= min_distance < math.inf:
+            raise CryoalError(
+                f"--min-distance {min_distance:g}: Angstrom are needed, 0 keeps all particles"
+            )
         return exporting.classify(
             self.particles,
             self.labels.current(),
             self.predictions,
             scores,
             dict(zip(left_out["cryoalId"], left_out["cryoalStatus"], strict=True)),
-            self.diameter / 2 if min_distance is None else min_distance,
+            self.diameter,
+            self.diameters,
+            min_distance,
         )
 
     def export(
@@ -226,9 +273,11 @@ class Project:
         path = output or self.layout.export / f"particles{suffix_of(particles, dialect)}"
         io.write_particles(particles, path, self.tomograms, dialect)
         legend = path.with_name(f"{path.stem}_classes.tsv")
-        counts = exporting.counts(particles.table["cryoalLabel"], particles.table["cryoalStatus"])
-        rows = [(number, name, counts.get(name, 0)) for name, number in numbers.items()]
+        tally = exporting.tally(particles.table["cryoalLabel"], particles.table["cryoalStatus"])
+        rows = [(number, name, tally.classes.get(name, 0)) for name, number in numbers.items()]
         columns = ["rlnClassNumber", "label", "particles"]
         write_tsv(legend, pd.DataFrame(rows, columns=columns, dtype=str))
         journal.write(self.layout, "export", {"output": path, "rows": len(particles)}, began)
-        return Exported(path, legend, len(particles), counts)
+        why = exporting.omissions(classified, only_class, min_confidence)
+        omitted = {str(reason): int((why == reason).sum()) for reason in np.unique(why[why != ""])}
+        return Exported(path, legend, len(particles), tally, omitted, classified.labelled_close)

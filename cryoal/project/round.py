@@ -215,6 +215,7 @@ def select(
         settings.subpool,
         np.random.default_rng([seed, here.number]),
         weak=weak,
+        diameters=project.diameters,
     )
     queue = choose(pool, wanted - len(asked), name, settings.controls, seed, before=before)
     with locked(project.layout.lock):

@@ -14,11 +14,13 @@ from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star
 from cryoal.project.exporting import (
     Classified,
+    Tally,
     class_numbers,
     classify,
     counts,
-    duplicates,
     exported,
+    omissions,
+    tally,
 )
 from cryoal.project.project import Project
 
@@ -49,7 +51,7 @@ def predictions(certain: list[float], ids: str = "abcde") -> Predictions:
 def known(particles: ParticleSet, **more: object) -> Classified:
     arguments: dict[str, object] = {
         "labels": {}, "predictions": predictions([0.9, 0.8, -0.7, 0.6, 0.95]), "uncertainty": {},
-        "left_out": {}, "min_distance": 0.0,
+        "left_out": {}, "diameter": 240.0, "min_distance": 0.0,
     }  # fmt: skip
     return classify(particles, **{**arguments, **more})  # type: ignore[arg-type]
 
@@ -83,17 +85,81 @@ def test_of_duplicates_the_most_confident_stays(particles: ParticleSet) -> None:
     assert found.status.tolist() == ["predicted", "duplicate", *["predicted"] * 3]
     # A person's word is worth more than any prediction.
     found = known(particles, min_distance=120.0, labels={"b": "ribosome"})
-    assert found.status.tolist() == ["duplicate", "labelled", "duplicate", *["predicted"] * 2]
+    assert found.status.tolist() == ["duplicate", "labelled", *["predicted"] * 3]
 
 
 def test_two_labelled_particles_are_never_duplicates(particles: ParticleSet) -> None:
-    found = known(particles, min_distance=500.0, labels={"a": "ribosome", "b": "ribosome"})
+    certain = predictions([0.9, 0.8, 0.7, 0.6, 0.95])
+    labels = {"a": "ribosome", "b": "ribosome"}
+    found = known(particles, min_distance=500.0, labels=labels, predictions=certain)
     assert found.status.tolist()[:3] == ["labelled", "labelled", "duplicate"]
+    assert found.labelled_close == 1
+    assert known(particles, min_distance=50.0, labels=labels).labelled_close == 0
 
 
 def test_duplicates_are_of_one_tomogram(particles: ParticleSet) -> None:
-    rank = np.array([0.1, 0.2, 0.3, 0.4, 0.9])
-    assert duplicates(particles, rank, 5000.0).tolist() == [True, True, True, False, False]
+    certain = predictions([0.6, 0.7, 0.8, 0.9, 0.95])
+    found = known(particles, min_distance=5000.0, predictions=certain)
+    assert found.status.tolist() == [*["duplicate"] * 3, "predicted", "predicted"]
+
+
+def test_junk_takes_no_room_and_is_nobodys_duplicate(particles: ParticleSet) -> None:
+    # b is the surest of all, and junk; a and c lie 100 A away, on either side.
+    found = known(
+        particles, min_distance=None, diameter=500.0,
+        predictions=predictions([0.8, -0.99, 0.7, 0.6, 0.95]),
+    )  # fmt: skip
+    assert found.status.tolist() == ["predicted", "predicted", "duplicate", *["predicted"] * 2]
+    # Nor does junk that a person named so.
+    found = known(
+        particles, labels={"b": "junk"}, min_distance=150.0,
+        predictions=predictions([0.8, 0.9, 0.7, 0.6, 0.95]),
+    )  # fmt: skip
+    assert found.status.tolist()[:3] == ["predicted", "labelled", "predicted"]
+
+
+@pytest.mark.parametrize(
+    ("diameters", "min_distance", "second"),
+    [
+        ({}, None, "predicted"),  # (198 + 198) / 4 is 99 A, and they are 100 A apart
+        ({"virus": 210.0}, None, "duplicate"),  # (198 + 210) / 4 is 102 A
+        ({"virus": 210.0}, 5.0, "duplicate"),  # a distance within one class changes nothing
+        ({"virus": 210.0}, 0.0, "predicted"),  # 0 keeps all
+    ],
+)
+def test_particles_of_two_classes_are_one_where_both_cannot_stand(
+    particles: ParticleSet, diameters: dict[str, float], min_distance: float | None, second: str
+) -> None:
+    p = np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
+    found = known(
+        particles[[0, 1]], diameter=198.0, diameters=diameters, min_distance=min_distance,
+        predictions=Predictions(np.array(["a", "b"]), ("ribosome", "virus"), {"teacher": p}, None),
+    )  # fmt: skip
+    assert found.status.tolist() == ["predicted", second]
+
+
+def test_every_row_is_counted_once(particles: ParticleSet) -> None:
+    found = known(
+        particles, min_distance=120.0, left_out={"d": "edge: 40% inside"},
+        predictions=predictions([0.9, 0.8, -0.7], "abc"),
+    )  # fmt: skip
+    total = tally(found.label, found.status)
+    assert total == Tally({"junk": 1, "ribosome": 1}, duplicates=1, unclassified=1, left_out=1)
+    assert total.rows == len(particles)
+    assert total.sentence() == (
+        "junk 1, ribosome 1; 1 duplicate, 1 unclassified, 1 left out; 5 rows in all"
+    )
+    why = omissions(found, "ribosome", 0.5)
+    assert why.tolist() == ["", "duplicate", "of another class", "without a box", "unclassified"]
+    assert omissions(found, None, 0.8).tolist()[2] == "less certain than 0.8"
+    assert set(omissions(found)) == {""}
+
+
+@pytest.mark.parametrize("distance", ["nan", "inf"])
+def test_a_distance_that_is_no_number_is_refused(project: Path, distance: str) -> None:
+    found = cryoal("export", project, "--min-distance", distance)
+    assert found.code == 2
+    assert f"--min-distance {distance}" in found.stderr
 
 
 def test_a_particle_without_a_box_says_why(particles: ParticleSet) -> None:
