@@ -10,7 +10,13 @@ from cryoal.cli.common import close_labels, project_argument, say
 @click.command()
 @project_argument
 @click.option("--to", "dialect", help="Dialect; default: the one the particles came in.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: export/ there.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A file; or a name with {tomogram} and "
+    "{class}, or a folder, for a file of each. Default: export/ there.",
+)
 @click.option("--class", "only_class", help="Only particles of this class.")
 @click.option(
     "--min-confidence",
@@ -55,7 +61,8 @@ def export(
     if result.omitted:
         why = ", ".join(f"{n} {reason}" for reason, n in result.omitted.items())
         say(f"Left out of {result.rows + sum(result.omitted.values())} rows: {why}.")
+    many = f"{result.files} files, " if result.files != 1 else ""
     say(
-        f"{result.rows} rows in {result.path} ({result.tally.sentence()}); class numbers in "
+        f"{result.rows} rows in {many}{result.path} ({result.tally.sentence()}); class numbers in "
         f"{result.legend}."
     )

@@ -1,10 +1,10 @@
 """Where everything of a project lies; every path is named here and nowhere else."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryoal.core.errors import CryoalError
+from cryoal.io.names import safe_name
 
 SETTINGS = "cryoal.toml"
 
@@ -170,20 +170,6 @@ class Layout:
     def next_round(self) -> RoundLayout:
         """The round that is yet to be."""
         return self.round(max((r.number for r in self.existing_rounds()), default=0) + 1)
-
-
-def safe_name(name: str) -> str:
-    """Turn an id or a tomogram's name into a file name that every file system takes.
-
-    Examples
-    --------
-    >>> safe_name("TS_01/rec: 1")
-    'TS_01_rec_1'
-    """
-    safe = re.sub(r"[^\w.+-]+", "_", name).strip("._ ")
-    if not safe:
-        raise CryoalError(f"{name!r} cannot be made into a file name; rename it")
-    return safe[:120]
 
 
 def refuse_collisions(names: list[str]) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import cryoal.io as io
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.store import SubtomogramStore
-from cryoal.io.particles import suffix_of
+from cryoal.io.base import Format
+from cryoal.io.many_files import plan_files, write_files
+from cryoal.io.particles import form_of
 from cryoal.io.predictions import read_predictions
 from cryoal.io.tsv import write_tsv
 from cryoal.io.volumes import is_remote
@@ -45,7 +46,8 @@ class Exported:
     Attributes
     ----------
     path, legend : Path
-        The particle file, and the table of class numbers and names.
+        The particle file (with ``{tomogram}`` and ``{class}`` where each has its own), and the
+        table of class numbers and names.
     rows : int
     tally : Tally
         Of these rows.
@@ -53,6 +55,7 @@ class Exported:
         Rows of the project that the filters left out.
     labelled_close : int
         Particles of the project too close to another one, both labelled; both stay.
+    files : int
     """
 
     path: Path
@@ -61,6 +64,7 @@ class Exported:
     tally: exporting.Tally
     omitted: dict[str, int]
     labelled_close: int
+    files: int = 1
 
     @property
     def counts(self) -> dict[str, int]:
@@ -262,7 +266,14 @@ class Project:
         min_confidence: float | None = None,
         min_distance: float | None = None,
     ) -> Exported:
-        """Write every particle with class and confidence, and the legend of class numbers."""
+        """Write every particle with class and confidence, and the legend of class numbers.
+
+        Parameters
+        ----------
+        output : Path, optional
+            A file, a folder, or a path with ``{tomogram}`` and ``{class}``; see
+            ``io.many_files.plan_files``.
+        """
         began = time.monotonic()
         classified = self.classify(min_distance)
         if min_confidence is None:
@@ -270,9 +281,12 @@ class Project:
         particles, numbers = exporting.exported(
             self.particles, classified, only_class=only_class, min_confidence=min_confidence
         )
-        path = output or self.layout.export / f"particles{suffix_of(particles, dialect)}"
-        io.write_particles(particles, path, self.tomograms, dialect)
-        legend = path.with_name(f"{path.stem}_classes.tsv")
+        form = form_of(particles, dialect)
+        plan = plan_files(particles, output or self._export_path(particles, form), form.name)
+        write_files(particles, plan, self.tomograms, dialect)
+        path = plan.target
+        legend = plan.folder / ("cryoal" if plan.many else path.stem)
+        legend = legend.with_name(f"{legend.name}_classes.tsv")
         tally = exporting.tally(particles.table["cryoalLabel"], particles.table["cryoalStatus"])
         rows = [(number, name, tally.classes.get(name, 0)) for name, number in numbers.items()]
         columns = ["rlnClassNumber", "label", "particles"]
@@ -280,4 +294,12 @@ class Project:
         journal.write(self.layout, "export", {"output": path, "rows": len(particles)}, began)
         why = exporting.omissions(classified, only_class, min_confidence)
         omitted = {str(reason): int((why == reason).sum()) for reason in np.unique(why[why != ""])}
-        return Exported(path, legend, len(particles), tally, omitted, classified.labelled_close)
+        close = classified.labelled_close
+        return Exported(path, legend, len(particles), tally, omitted, close, len(plan.parts))
+
+    def _export_path(self, particles: ParticleSet, form: Format) -> Path:
+        """Where an export goes: a file, or a folder where one file could not hold it."""
+        several = form.one_tomogram and len(np.unique(particles.tomogram)) > 1
+        if several or "{class}" in form.layout:
+            return self.layout.export / form.name
+        return self.layout.export / f"particles{form.suffix}"

@@ -221,3 +221,39 @@ def test_an_export_goes_to_other_programs_with_its_classes(project: Path, dialec
     assert "cryoalStatus" in path.read_text()
     facts = cryoal("inspect", path, "--json").stdout
     assert '"n_particles": 72' in facts
+
+
+@pytest.mark.parametrize("dialect", ["copick", "portal", "coords"])
+def test_a_project_of_many_tomograms_goes_to_dialects_of_one_a_file(
+    project: Path, dialect: str
+) -> None:
+    opened = Project.open(project)
+    opened.labels.add({"TS_001/1": "ribosome", "TS_002/1": "80 S, mature"}, "kim")
+    outcome = cryoal("export", project, "--to", dialect, "-o", project.parent / "out")
+    assert outcome.code == 0, outcome.stderr
+    # One of copick's files for the class of each, and one for those without a class.
+    files = 5 if dialect == "copick" else 3
+    assert f"72 rows in {files} files, " in outcome.stderr
+    assert "70 unclassified; 72 rows in all" in outcome.stderr
+    again = cryoal(
+        "convert", project.parent / "out", project.parent / "again.csv", "--to", "csv",
+        "--tomograms", project / "tomograms.star", "--json",
+    )  # fmt: skip
+    assert again.code == 0, again.stderr
+    assert '"rows_out": 72' in again.stdout
+    assert (project.parent / "out" / "cryoal_classes.tsv").exists()
+    assert cryoal("export", project, "--to", dialect).code == 0
+    assert (project / "export" / dialect / "cryoal_files.tsv").exists()
+    refused = cryoal("export", project, "--to", dialect, "-o", project.parent / "one.x")
+    assert refused.code == 2
+    assert "{tomogram}" in refused.stderr
+
+
+def test_a_filter_says_how_many_rows_it_leaves_out_and_why(project: Path) -> None:
+    opened = Project.open(project)
+    opened.labels.add({"TS_001/1": "ribosome", "TS_001/2": "junk", "TS_001/3": "ribosome"}, "kim")
+    outcome = cryoal("export", project, "--class", "ribosome")
+    assert outcome.code == 0
+    assert "Left out of 72 rows: 1 of another class, 69 unclassified." in outcome.stderr
+    assert "2 rows in " in outcome.stderr
+    assert "(ribosome 2; 2 rows in all)" in outcome.stderr
