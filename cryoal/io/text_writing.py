@@ -53,8 +53,16 @@ def write_coords(
 
 
 def rewrite_csv(particles: ParticleSet, path: Path) -> None:
-    """The table as it is now."""
-    write_tsv(path, particles.table, separator="," if path.suffix.lower() == ".csv" else "\t")
+    """The table as it is now, with the tomograms' names where several lists had none in them."""
+    table, names = particles.table, particles.tomogram.tolist()
+    if len(set(names)) > 1 and not any(_tells(table[c].tolist(), names) for c in table):
+        table = table.assign(tomogram=names)
+    write_tsv(path, table, separator="," if path.suffix.lower() == ".csv" else "\t")
+
+
+def _tells(values: list[str], names: list[str]) -> bool:
+    """Whether a column has one value for each tomogram, and another for every other."""
+    return len(set(zip(values, names, strict=True))) == len(set(values)) == len(set(names))
 
 
 def write_csv(

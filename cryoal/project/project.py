@@ -96,6 +96,7 @@ class Project:
     def __init__(self, path: Path | str) -> None:
         self.layout = Layout(Path(path))
         self.settings: Settings = read_settings(self.layout.settings)
+        self._warned_of: list[str] = []
 
     @classmethod
     def open(cls, path: Path | str) -> "Project":
@@ -152,7 +153,7 @@ class Project:
         """Of the particle, Angstrom."""
         return self.subtomograms.geometry.diameter
 
-    @cached_property
+    @property
     def diameters(self) -> dict[str, float]:
         """Of the classes that cryoal.toml names one for, Angstrom, under today's names."""
         today = Classes.read(self.layout.classes)
@@ -162,7 +163,8 @@ class Project:
         known = {*today.names, *self.labels.current().values()}
         known |= set() if predictions is None else set(predictions.classes)
         strange = sorted(set(stated) - known)
-        if strange and known:
+        if strange and known and strange != self._warned_of:
+            self._warned_of = strange
             log.warning(
                 "%s: [classes] names %s, which no label and no prediction knows; there are: %s",
                 *(self.layout.settings, ", ".join(map(repr, strange)), ", ".join(sorted(known))),
@@ -278,6 +280,10 @@ class Project:
         classified = self.classify(min_distance)
         if min_confidence is None:
             min_confidence = self.settings.export.min_confidence
+        elif not 0 <= min_confidence <= 1:
+            raise CryoalError(
+                f"--min-confidence {min_confidence:g}: a number from 0 to 1 is needed"
+            )
         particles, numbers = exporting.exported(
             self.particles, classified, only_class=only_class, min_confidence=min_confidence
         )

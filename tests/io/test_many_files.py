@@ -255,3 +255,24 @@ def test_lists_without_names_go_back_to_one_of_each_tomogram(
     plan = plan_files(particles, tmp_path / "out", particles.dialect)
     write_files(particles, plan, None)
     assert places(read_particles([p.path for p in plan.parts], tomograms())) == places(particles)
+
+
+def test_tables_without_names_of_tomograms_get_them_where_there_are_several(tmp_path: Path) -> None:
+    lists = [tmp_path / f"{known}.csv" for known in NAMES]
+    for path in lists:
+        path.write_text("x,y,z\n10,20,30\n40,50,60\n")
+    particles = read_particles(lists, tomograms())
+    write_particles(particles, tmp_path / "all.csv")
+    assert places(read_particles([tmp_path / "all.csv"], tomograms())) == places(particles)
+    write_particles(particles[particles.tomogram == "TS_01"], tmp_path / "one.csv")
+    assert (tmp_path / "one.csv").read_text() == lists[0].read_text()
+
+
+def test_the_columns_kept_beside_a_list_are_no_list_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("tomogram,x [A],y [A],z [A],note\nTS_01,100,200,300,mine\n")
+    convert_file(tmp_path / "a.csv", tmp_path / "out", "coords", tomograms())
+    facts = [
+        json.loads(s) for s in cryoal("inspect", tmp_path / "out", "--json").stdout.splitlines()
+    ]
+    assert [one["n_particles"] for one in facts if one["kind"] == "particles"] == [1]
+    assert read_tsv(tmp_path / "out" / "TS_01.coords.columns.tsv")["note"].tolist() == ["mine"]

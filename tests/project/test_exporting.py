@@ -155,11 +155,14 @@ def test_every_row_is_counted_once(particles: ParticleSet) -> None:
     assert set(omissions(found)) == {""}
 
 
-@pytest.mark.parametrize("distance", ["nan", "inf"])
-def test_a_distance_that_is_no_number_is_refused(project: Path, distance: str) -> None:
-    found = cryoal("export", project, "--min-distance", distance)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--min-distance", "nan"), ("--min-distance", "inf"), ("--min-confidence", "nan")],
+)
+def test_a_limit_that_is_no_number_is_refused(project: Path, option: str, value: str) -> None:
+    found = cryoal("export", project, option, value)
     assert found.code == 2
-    assert f"--min-distance {distance}" in found.stderr
+    assert f"{option} {value}" in found.stderr
 
 
 def test_a_particle_without_a_box_says_why(particles: ParticleSet) -> None:
