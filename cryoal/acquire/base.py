@@ -1,14 +1,15 @@
 """What an acquisition function sees, what it answers, and how ties and twins are treated."""
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from cryoal.core.duplicates import distinct
 from cryoal.core.predictions import Predictions
 from cryoal.core.registry import Registry
 
@@ -30,7 +31,11 @@ class Pool:
     score_rank : (N,) float
         Rank of the picker's score within tomogram and source, 0 worst to 1 best; NaN without one.
     min_distance : float, Angstrom
-        Two picks of one tomogram closer than this are the same particle.
+        Two picks of one tomogram closer than this are the same particle, where nothing is known of
+        their classes.
+    kind, apart : (N,) int and (K, K) float, Angstrom; optional
+        What each particle is, for all that is known, and how close two of these kinds may lie
+        (``core.duplicates``).
     """
 
     predictions: Predictions
@@ -41,6 +46,8 @@ class Pool:
     position: NDArray[np.float64]
     score_rank: NDArray[np.float64]
     min_distance: float = 0.0
+    kind: NDArray[np.intp] | None = None
+    apart: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,25 +140,9 @@ def ranked(
 
 def take_in_order(pool: Pool, rows: NDArray[np.intp], n: int) -> NDArray[np.intp]:
     """Walk down ``rows`` and keep the first n that are not twins of a kept or labelled particle."""
-    if pool.min_distance <= 0:
-        return rows[:n]
-    blocked = np.zeros(len(pool.labels), dtype=bool)
-    trees: dict[str, tuple[cKDTree, NDArray[np.intp]]] = {}
-    for name in np.unique(pool.tomogram[rows]):
-        members = np.flatnonzero(pool.tomogram == name)
-        trees[str(name)] = (cKDTree(pool.position[members]), members)
-        for labelled in np.flatnonzero(pool.labels[members] >= 0):
-            near = trees[str(name)][0].query_ball_point(
-                pool.position[members[labelled]], pool.min_distance
-            )
-            blocked[members[near]] = True
-    kept: list[int] = []
-    for row in rows:
-        if len(kept) == n:
-            break
-        if blocked[row]:
-            continue
-        kept.append(int(row))
-        tree, members = trees[str(pool.tomogram[row])]
-        blocked[members[tree.query_ball_point(pool.position[row], pool.min_distance)]] = True
-    return np.array(kept, dtype=np.intp)
+    kind, apart = pool.kind, pool.apart
+    if kind is None or apart is None:
+        kind, apart = np.zeros(len(pool.labels), dtype=np.intp), np.array([[pool.min_distance]])
+    labelled = np.flatnonzero(pool.labels >= 0)
+    kept = distinct(pool.tomogram, pool.position, kind, apart, rows, labelled)
+    return np.array(list(itertools.islice(kept, max(n, 0))), dtype=np.intp)

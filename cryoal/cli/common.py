@@ -39,6 +39,15 @@ annotator_option = click.option(
 )
 
 
+def close_labels(count: int) -> str:
+    """Say of labelled particles that they may be one and the same."""
+    one = count == 1
+    return (
+        f"{count} labelled particle{' lies' if one else 's lie'} on another labelled one, too "
+        f"close for both to stand; {'it is' if one else 'they are'} kept and counted"
+    )
+
+
 def verbosity_options() -> list[click.Parameter]:
     """``-v`` and ``-q``, for every command."""
     return [

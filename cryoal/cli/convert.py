@@ -42,6 +42,8 @@ def convert(
 ) -> None:
     """Write the particles of IN to OUT in another dialect, and say what changed.
 
+    IN may be a folder of lists. OUT may hold {tomogram} and {class}, which makes a file of each, or
+    be a folder where a dialect keeps one tomogram a file (copick, portal, coords, em, dynamo).
     Every column that the target can carry goes along, the others into OUT.columns.tsv. OUT is read
     again and its positions are compared with those of IN.
     """
@@ -68,9 +70,13 @@ def convert(
     if as_json:
         print_json(asdict(audit))
         context.exit(3 if audit.left_out else 0)
-    click.echo(f"read      {audit.rows_in} particles: {audit.dialect_in}, {audit.unit_in}")
+    several = f" in {audit.files_in} files" if audit.files_in > 1 else ""
+    click.echo(f"read      {audit.rows_in} particles{several}: {audit.dialect_in}, {audit.unit_in}")
     click.echo(f"because   {audit.evidence}")
-    click.echo(f"written   {audit.rows_out} particles: {audit.dialect_out}, {audit.unit_out}")
+    many = f" in {audit.files_out} files" if (audit.target, audit.files_out) != (target, 1) else ""
+    click.echo(f"written   {audit.rows_out} particles{many}: {audit.dialect_out}, {audit.unit_out}")
+    if many:
+        click.echo(f"as        {audit.target}")
     click.echo(f"moved by  at most {audit.largest_change:.2g} A, after reading {target} again")
     if audit.columns_left:
         columns = ", ".join(audit.columns_left[:6])

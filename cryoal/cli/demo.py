@@ -15,6 +15,7 @@ def demo(folder: Path, seed: int) -> None:
     from cryoal.project.demo import run
 
     result = run(folder, seed, say)
+    say("Accuracy by the truth, on particles that were never asked about:")
     click.echo(result.table.to_string(index=False))
     say(f"Particles with class and confidence: {result.exported}")
     say(f"Open {result.report}")

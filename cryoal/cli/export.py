@@ -4,13 +4,19 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryoal.cli.common import project_argument, say
+from cryoal.cli.common import close_labels, project_argument, say
 
 
 @click.command()
 @project_argument
 @click.option("--to", "dialect", help="Dialect; default: the one the particles came in.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: export/ there.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A file; or a name with {tomogram} and "
+    "{class}, or a folder, for a file of each. Default: export/ there.",
+)
 @click.option("--class", "only_class", help="Only particles of this class.")
 @click.option(
     "--min-confidence",
@@ -20,8 +26,8 @@ from cryoal.cli.common import project_argument, say
 @click.option(
     "--min-distance",
     type=click.FloatRange(min=0),
-    help="Of particles closer than this, Angstrom, the most confident stays; default: half the "
-    "diameter, 0 keeps all.",
+    help="Of particles of one class closer than this, Angstrom, the most confident stays; default: "
+    "half the diameter of the class, 0 keeps all.",
 )
 def export(
     project: Path,
@@ -34,7 +40,7 @@ def export(
     """Write every input row, its columns unchanged, with class, confidence and status.
 
     Without --class or --min-confidence every row is there and duplicates are marked in
-    cryoalStatus; with one of them duplicates are left out.
+    cryoalStatus; with one of them duplicates are left out, and what is left out is counted.
     """
     from cryoal.project.project import Project
     from cryoal.project.stopping import behind
@@ -47,8 +53,16 @@ def export(
         min_confidence=min_confidence,
         min_distance=min_distance,
     )
-    counts = ", ".join(f"{name} {n}" for name, n in result.counts.items()) or "no class yet"
     news = behind(opened)
     if news:
         say(f"{news}: cryoal select {project} learns from all there is; then export again.")
-    say(f"{result.rows} rows in {result.path} ({counts}); class numbers in {result.legend}.")
+    if result.labelled_close:
+        say(f"{close_labels(result.labelled_close)}.")
+    if result.omitted:
+        why = ", ".join(f"{n} {reason}" for reason, n in result.omitted.items())
+        say(f"Left out of {result.rows + sum(result.omitted.values())} rows: {why}.")
+    many = f"{result.files} files, " if result.files != 1 else ""
+    say(
+        f"{result.rows} rows in {many}{result.path} ({result.tally.sentence()}); class numbers in "
+        f"{result.legend}."
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 import rich_click as click
 
-from cryoal.cli.common import json_option, print_json, project_argument, say
+from cryoal.cli.common import close_labels, json_option, print_json, project_argument, say
 
 
 @click.command()
@@ -47,9 +47,10 @@ def status(project: Path, as_json: bool) -> None:
     if facts["self_agreement"]["repeated"]:
         click.echo(_self_agreement(facts["self_agreement"]))
     if facts["predicted"]:
-        predicted = ", ".join(f"{name} {n}" for name, n in facts["predicted"].items())
         alone = ", of weak labels alone," if facts["weak_alone"] else ""
-        click.echo(f"Round {facts['round']}{alone} predicts: {predicted}")
+        click.echo(f"Round {facts['round']}{alone} predicts: {facts['rows_said']}")
+    if facts["labelled_close"]:
+        click.echo(close_labels(facts["labelled_close"]))
     if facts["behind"]:
         click.echo(f"{facts['behind']}.")
     click.echo(facts["next"])

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from cryoal.core.errors import CryoalError
@@ -103,21 +102,6 @@ class ParticleSet:
                 else "there are no particles"
             )
         return found.astype(np.intp)
-
-    def duplicates(self, distance: float) -> list[NDArray[np.intp]]:
-        """Pairs of rows of one tomogram that lie closer than ``distance`` Angstrom.
-
-        Returns
-        -------
-        list of (M, 2) row numbers, one a tomogram that has such pairs
-        """
-        pairs = []
-        for name in np.unique(self.tomogram):
-            rows = np.flatnonzero(self.tomogram == name)
-            near = cKDTree(self.position[rows]).query_pairs(distance, output_type="ndarray")
-            if len(near):
-                pairs.append(rows[near])
-        return pairs
 
 
 def concatenate(parts: list[ParticleSet]) -> ParticleSet:

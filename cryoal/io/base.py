@@ -15,6 +15,7 @@ from cryoal.core.particles import ParticleSet
 from cryoal.core.registry import Registry
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.content import Content
+from cryoal.io.names import safe_name
 
 #: What a coordinate can count, see ``docs/guide/formats.md``.
 UNITS = ("voxel", "unbinned_pixel", "angstrom", "centred_angstrom", "fraction", "output_pixel")
@@ -122,6 +123,13 @@ class Format:
         What its files are called by; they are told by content.
     own : frozenset of str
         Columns that ``rewrite`` puts into the file; needed where ``carries`` is not None.
+    one_tomogram : bool
+        A file names no tomogram of its particles, or one for all.
+    layout : str
+        Path of its files in a folder, with ``{tomogram}`` and ``{class}``; empty where one file
+        holds everything.
+    class_in_name : str -> str
+        What ``{class}`` becomes.
     """
 
     name: str
@@ -133,6 +141,9 @@ class Format:
     carries: frozenset[str] | None = None
     own: frozenset[str] = frozenset()
     suffix: str = ".star"
+    one_tomogram: bool = False
+    layout: str = ""
+    class_in_name: Callable[[str], str] = safe_name
 
 
 formats: Registry[Format] = Registry("dialect", "cryoal.io")

@@ -63,6 +63,13 @@ def _read(content: Content, unit: str | None = None) -> Picks:
 
 formats.register("cbox")(
     Format(
-        "cbox", _recognise, _read, rewrite=rewrite_star, placing=frozenset(_PLACE), suffix=".cbox"
+        "cbox",
+        _recognise,
+        _read,
+        rewrite=rewrite_star,
+        placing=frozenset(_PLACE),
+        suffix=".cbox",
+        one_tomogram=True,
+        layout="{tomogram}.cbox",
     )
 )

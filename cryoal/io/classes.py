@@ -10,6 +10,10 @@ from cryoal.core.particles import ParticleSet
 CLASS_COLUMNS = ("rlnClassNumber", "class", "column22", "class_label")
 
 
+#: Named by cryoal's own export, and by copick.
+NAME_COLUMNS = ("cryoalLabel", "pickable_object_name")
+
+
 def class_column(particles: ParticleSet) -> str:
     """Column that holds the class as a number; empty if none does."""
     for column in CLASS_COLUMNS:
@@ -18,6 +22,23 @@ def class_column(particles: ParticleSet) -> str:
             if np.isfinite(values).any():
                 return column
     return ""
+
+
+def class_names(particles: ParticleSet, *, numbered: bool = False) -> NDArray[np.str_] | None:
+    """Class of every particle by name: (N,) str; None where no column names classes.
+
+    Parameters
+    ----------
+    numbered : bool
+        Take numbers for names, where there are several and no column names them.
+    """
+    for column in NAME_COLUMNS:
+        if column in particles.table and len(particles.table) == len(particles):
+            return np.asarray(particles.table[column], dtype=str)
+    column = class_column(particles) if numbered else ""
+    if not column or particles.table[column].nunique() < 2:
+        return None
+    return np.asarray(particles.table[column], dtype=str)
 
 
 def class_numbers(particles: ParticleSet) -> NDArray[np.float64]:

@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Picks, formats
 from cryoal.io.files import refuse_overwriting
 from cryoal.io.import_list import open_lists
-from cryoal.io.particles import Reading, place_all, read_all, write_anew, write_particles
+from cryoal.io.inspect import is_one, look, members
+from cryoal.io.listing import Listed
+from cryoal.io.many_files import MANIFEST, Plan, plan_files, write_files
+from cryoal.io.particles import Reading, place_all, read_all
 from cryoal.io.side_table import columns_left, side_table_of
 
 log = logging.getLogger(__name__)
@@ -36,6 +40,9 @@ class Audit:
         Columns that the target has no place for.
     side_table : Path or None
         Where those columns are kept, row by row.
+    files_in, files_out : int
+    target : Path
+        With ``{tomogram}`` and ``{class}`` where each has its own file.
     """
 
     rows_in: int
@@ -49,6 +56,9 @@ class Audit:
     left_out: dict[str, int]
     columns_left: list[str] = field(default_factory=list)
     side_table: Path | None = None
+    files_in: int = 1
+    files_out: int = 1
+    target: Path | None = None
 
 
 def convert_file(
@@ -66,6 +76,10 @@ def convert_file(
 
     Parameters
     ----------
+    source : Path
+        A file, or a folder, which stands for all particle lists in it and below.
+    target : Path
+        As in ``many_files.plan_files``.
     dialect : str
         One of ``formats``.
     tomograms : mapping of name to Tomogram, optional
@@ -82,59 +96,102 @@ def convert_file(
         As reading and writing do, and when source and target are the same file.
     """
     form = formats.get(dialect)
-    refuse_overwriting(target, [source])
-    lists = open_lists(source, unit, pick_voxel_size)
+    lists = _open(source, unit, pick_voxel_size)
     given = {} if tomograms is None else tomograms
-    refuse_overwriting(target, [one.content.path for one in lists])
-    refuse_overwriting(target, [t.path for t in given.values()])
-    refuse_overwriting(target, [t.display_path for t in given.values()])
     if tomograms is None:
-        tomograms = {}
-        for one in lists:
-            tomograms |= tomograms_of(one.picks, voxel_size)
+        tomograms = _tomograms_of_all(lists, voxel_size)
     reading = place_all(lists, tomograms, relion_centre=relion_centre)
     particles = reading.particles
+    plan = plan_files(particles, target, dialect)
+    for part in plan.parts:
+        refuse_overwriting(part.path, [source, *(one.content.path for one in lists)])
+        refuse_overwriting(part.path, [v for t in given.values() for v in (t.path, t.display_path)])
     used = {name: tomograms[name] for name in np.unique(particles.tomogram).tolist()}
     overruled = unit is not None or pick_voxel_size is not None
+    # Where the file does not show its unit, a copy would not either.
     shown = not overruled or (
         pick_voxel_size is None
         and all(one.form.read(one.content, None).unit == unit for one in lists)
     )
-    if shown:
-        write_particles(particles, target, used, dialect, relion_centre=relion_centre)
-    else:
-        # The file does not show its unit, so a copy would not either.
-        write_anew(particles, target, used, dialect, relion_centre=relion_centre)
-    again = read_all([target], used, relion_centre=relion_centre, check_inside=False)
+    write_files(particles, plan, used, dialect, relion_centre=relion_centre, anew=not shown)
     rewritten = particles.dialect == dialect and shown
     left = columns_left(particles, form, rewritten=rewritten)
-    return _audit(reading, again, left, side_table_of(target) if left else None)
-
-
-def _audit(before: Reading, after: Reading, left: list[str], side_table: Path | None) -> Audit:
-    picks = before.picks
-    rows = min(len(before.particles), len(after.particles))
-    change = np.linalg.norm(
-        before.particles.position[:rows] - after.particles.position[:rows], axis=1
-    )
-    left_out: dict[str, int] = {}
-    if before.unmatched is not None:
-        names, counts = np.unique(before.unmatched.tomogram, return_counts=True)
-        named = [name or "no named tomogram" for name in names.tolist()]
-        left_out = dict(zip(named, counts.tolist(), strict=True))
+    again = [
+        read_all([part.path], {part.tomogram: used[part.tomogram]} if part.tomogram else used,
+                 relion_centre=relion_centre, check_inside=False)
+        for part in plan.parts
+    ]  # fmt: skip
+    picks = reading.picks
     return Audit(
         rows_in=sum(map(len, picks)),
-        rows_out=len(after.particles),
-        dialect_in=before.particles.dialect,
+        rows_out=sum(len(one.particles) for one in again),
+        dialect_in=particles.dialect,
         unit_in=" and ".join(dict.fromkeys(one.unit for one in picks)),
         evidence="; ".join(dict.fromkeys(one.evidence for one in picks)),
-        dialect_out=after.particles.dialect,
-        unit_out=after.picks[0].unit,
-        largest_change=float(change.max()) if len(change) else 0.0,
-        left_out=left_out,
+        dialect_out=again[0].particles.dialect if again else dialect,
+        unit_out=again[0].picks[0].unit if again else "",
+        largest_change=_largest_change(particles, plan, again),
+        left_out=_left_out(reading),
         columns_left=left,
-        side_table=side_table,
+        side_table=side_table_of(plan.target) if left else None,
+        files_in=len(lists),
+        files_out=len(plan.parts),
+        target=plan.target,
     )
+
+
+def _open(source: Path, unit: str | None, pick_voxel_size: float | None) -> list[Listed]:
+    """The list that a file is, or all lists in a folder and below, in the order of their names."""
+    if not source.is_dir() or is_one(source):
+        return open_lists(source, unit, pick_voxel_size)
+    lists, others = [], []
+    for path in members(source):
+        if path.name == MANIFEST or path.name == side_table_of(Path(path.stem)).name:
+            continue
+        found = look(path)
+        if found.facts["kind"] == "particles":
+            # or an error that says what is wrong with it
+            lists += open_lists(path, unit, pick_voxel_size)
+        else:
+            others.append(path.name)
+    if not lists:
+        raise CryoalError(f"{source}: no particle list in this folder")
+    if others:
+        log.info("%s: %d other files were passed over: %s", source, len(others),
+                 ", ".join(others[:5]))  # fmt: skip
+    return lists
+
+
+def _tomograms_of_all(lists: list[Listed], voxel_size: float | None) -> dict[str, Tomogram]:
+    found: dict[str, Tomogram] = {}
+    for listed in lists:
+        for name, tomogram in tomograms_of(listed.picks, voxel_size).items():
+            known = found.setdefault(name, tomogram)
+            if abs(known.voxel_size - tomogram.voxel_size) > 0.01 * known.voxel_size:
+                raise CryoalError(
+                    f"{listed.picks.path}: voxels of {tomogram.voxel_size:g} A in tomogram {name}, "
+                    f"of {known.voxel_size:g} A in {known.path}; give --tomograms"
+                )
+    return found
+
+
+def _largest_change(before: ParticleSet, plan: Plan, after: list[Reading]) -> float:
+    """Largest distance between where a particle was and where it is read again, Angstrom."""
+    largest = 0.0
+    for part, again in zip(plan.parts, after, strict=True):
+        there, here = before.position[part.rows], again.particles.position
+        rows = min(len(there), len(here))
+        change = np.linalg.norm(there[:rows] - here[:rows], axis=1)
+        largest = max(largest, float(change.max(initial=0.0)))
+    return largest
+
+
+def _left_out(reading: Reading) -> dict[str, int]:
+    if reading.unmatched is None:
+        return {}
+    names, counts = np.unique(reading.unmatched.tomogram, return_counts=True)
+    named = [name or "no named tomogram" for name in names.tolist()]
+    return dict(zip(named, counts.tolist(), strict=True))
 
 
 def tomograms_of(picks: Picks, voxel_size: float | None = None) -> dict[str, Tomogram]:

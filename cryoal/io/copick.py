@@ -7,6 +7,7 @@ every point, as MTFit writes it, it is no shift.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,30 @@ from cryoal.core.geometry import reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Format, Picks, formats, numbers, rotations, scores_of
+from cryoal.io.classes import class_names
 from cryoal.io.content import Content
 from cryoal.io.files import replacing
+
+#: Who made the picks, as copick has it in the names of files.
+USER, SESSION = "cryoal", "0"
+#: Bytes of an object's name, which is part of a file's.
+LONGEST = 120
+
+
+def object_name(name: str) -> str:
+    """Name of a pickable object: what copick's file names cannot hold becomes "-".
+
+    Source: copick ``util/escape.py``; "_" separates user, session and object there.
+
+    Examples
+    --------
+    >>> object_name("80 S_mature")
+    '80-S-mature'
+    """
+    safe = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\s_]', "-", name).strip("-")
+    if not safe:
+        raise CryoalError(f"{name!r} cannot be made into a name of a copick object; rename it")
+    return safe.encode()[:LONGEST].decode(errors="ignore")
 
 
 def _recognise(content: Content) -> int:
@@ -125,11 +148,15 @@ def _instances(particles: ParticleSet) -> list[int]:
 def _write(
     particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
 ) -> None:
-    names = sorted(set(particles.tomogram.tolist()))
-    if len(names) != 1:
+    run = str(particles.tomogram[0])
+    kinds = class_names(particles)
+    found = [] if kinds is None else np.unique(kinds).tolist()
+    if len(found) > 1:
         raise CryoalError(
-            f"{path}: copick keeps one run a file and these particles lie in {len(names)}"
+            f"{path}: copick keeps one object a file and these particles are of {len(found)} "
+            f"classes ({', '.join(found[:5])}); name a folder, or a file with {{class}} in its name"
         )
+    kind = object_name(found[0]) if found and found[0] else "particle"
     turned = particles.rotation or Rotation.identity(len(particles))
     matrices = np.tile(np.eye(4), (len(particles), 1, 1))
     matrices[:, :3, :3] = turned.as_matrix().reshape(-1, 3, 3)
@@ -141,13 +168,12 @@ def _write(
         if particles.score is not None and np.isfinite(particles.score[i]):
             point["score"] = float(particles.score[i])
         points.append(point)
-    kinds = particles.table.get("pickable_object_name")
     picks = {
-        "pickable_object_name": "particle" if kinds is None else str(kinds.iloc[0]),
-        "user_id": "cryoal",
-        "session_id": "0",
-        "run_name": names[0],
-        "voxel_spacing": tomograms[names[0]].voxel_size,
+        "pickable_object_name": kind,
+        "user_id": USER,
+        "session_id": SESSION,
+        "run_name": run,
+        "voxel_spacing": tomograms[run].voxel_size,
         "unit": "angstrom",
         "points": points,
         "trust_orientation": particles.rotation is not None,
@@ -164,6 +190,9 @@ formats.register("copick")(
         _write,
         placing=frozenset({"x", "y", "z"}),
         suffix=".json",
+        one_tomogram=True,
+        layout=f"ExperimentRuns/{{tomogram}}/Picks/{USER}_{SESSION}_{{class}}.json",
+        class_in_name=object_name,
         carries=frozenset({"score", "pickable_object_name", "instance_id"}),
     )
 )

@@ -154,6 +154,7 @@ formats.register("dynamo")(
         placing=frozenset(f"column{i}" for i in (4, 5, 6, 7, 8, 9, 20, 24, 25, 26)),
         carries=frozenset({"score", "class"}),
         suffix=".tbl",
+        layout="{tomogram}.tbl",
         own=frozenset({*(f"column{i}" for i in range(1, 61)), "rlnClassNumber"}),
     )
 )

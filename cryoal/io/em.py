@@ -154,6 +154,7 @@ formats.register("em")(
         placing=frozenset({"tomo_id", *_COLUMNS[7:13], *_COLUMNS[16:19]}),
         carries=frozenset({"score", "class"}),
         suffix=".em",
+        layout="{tomogram}.em",
         own=frozenset({*_COLUMNS, "rlnClassNumber"}),
     )
 )

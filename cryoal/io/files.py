@@ -182,6 +182,11 @@ def wait_for_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def digest_of_bytes(path: Path) -> str:
+    """sha256 of a small file's content, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def digest_of_volume(place: str | Path) -> str:
     """sha256 of what tells one version of a volume from the next, without reading it.
 

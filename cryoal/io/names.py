@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
+from cryoal.core.errors import CryoalError
+
 _EXTENSION = re.compile(
     r"\.(tomostar|mrcs?|rec|map|st|ali|preali|mdoc|aln|star|em|tiff?|zarr|ome|vol|spi|gz|bz2|xz)"
     r"(:mrcs?)?$",
@@ -18,6 +20,24 @@ _TREATMENT = re.compile(
     r"rotated|trimmed|half[12]|even|odd|evn)$",
     re.IGNORECASE,
 )
+
+
+#: Bytes of a name that becomes a file's: others come before and behind, and 255 are the limit.
+LONGEST_NAME = 120
+
+
+def safe_name(name: str) -> str:
+    """Turn an id or a tomogram's name into a file name that every file system takes.
+
+    Examples
+    --------
+    >>> safe_name("TS_01/rec: 1")
+    'TS_01_rec_1'
+    """
+    safe = re.sub(r"[^\w.+-]+", "_", name).strip("._ ")
+    if not safe:
+        raise CryoalError(f"{name!r} cannot be made into a file name; rename it")
+    return safe[:LONGEST_NAME].encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 @lru_cache(maxsize=10_000)

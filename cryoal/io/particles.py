@@ -13,7 +13,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import RELION_CENTRES
 from cryoal.core.particles import ParticleSet, concatenate
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import UNITS, Picks, formats
+from cryoal.io.base import UNITS, Format, Picks, formats
 from cryoal.io.dialects import STAR_DIALECTS, as_dialect, canonical, same_layout
 from cryoal.io.import_list import open_lists
 from cryoal.io.joining import fill_columns, renumber_optics
@@ -219,8 +219,9 @@ def write_particles(
     CryoalError
         An unknown dialect, one that is only read, or tomograms that are missing.
     """
-    wanted = dialect or particles.dialect or "relion5"
-    form = formats.get(wanted)
+    form = form_of(particles, dialect)
+    wanted = form.name
+    refuse_several(particles, Path(path), form)
     if (
         wanted == particles.dialect
         and len(particles.table) == len(particles)
@@ -233,10 +234,26 @@ def write_particles(
     write_anew(particles, path, tomograms, wanted, relion_centre=relion_centre)
 
 
-def suffix_of(particles: ParticleSet, dialect: str | None = None) -> str:
-    """What a file of these particles is called by, in their own or another dialect."""
-    wanted = dialect or particles.dialect or "relion5"
-    return formats.get(wanted).suffix
+def form_of(particles: ParticleSet, dialect: str | None = None) -> Format:
+    """Format that these particles are written in: their own, or another dialect's."""
+    return formats.get(dialect or particles.dialect or "relion5")
+
+
+def refuse_several(particles: ParticleSet, path: Path, form: Format) -> None:
+    """Refuse tomograms that one file could not tell apart.
+
+    Raises
+    ------
+    CryoalError
+        The dialect holds one tomogram a file, and these are of several, or of none.
+    """
+    names = np.unique(particles.tomogram)
+    if form.one_tomogram and len(names) != 1:
+        raise CryoalError(
+            f"{path}: {form.name} holds one tomogram a file and these particles lie in "
+            f"{len(names)}; name a folder, or a file with {{tomogram}} in its name, such as "
+            f"{{tomogram}}{form.suffix}, or write csv, which names them"
+        )
 
 
 def write_anew(
@@ -258,5 +275,6 @@ def write_anew(
         raise CryoalError(
             f"{path}: to write {dialect}, the tomograms' voxel sizes are needed; give --tomograms"
         )
+    refuse_several(particles, Path(path), form)
     form.write(particles, Path(path), tomograms, relion_centre)
     write_side_table(particles, Path(path), form)

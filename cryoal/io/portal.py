@@ -65,12 +65,7 @@ def _whole(text: str) -> int | None:
 def _write(
     particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
 ) -> None:
-    names = sorted(set(particles.tomogram.tolist()))
-    if len(names) != 1:
-        raise CryoalError(
-            f"{path}: a portal annotation holds one tomogram, these particles lie in {len(names)}"
-        )
-    xyz = reverse_axes(particles.position) / tomograms[names[0]].voxel_size
+    xyz = reverse_axes(particles.position) / tomograms[str(particles.tomogram[0])].voxel_size
     turned = particles.rotation
     matrices = None if turned is None else np.atleast_3d(turned.as_matrix()).reshape(-1, 3, 3)
     instances = None
@@ -95,6 +90,8 @@ formats.register("portal")(
         _write,
         placing=frozenset({"x", "y", "z"}),
         suffix=".ndjson",
+        one_tomogram=True,
+        layout="{tomogram}.ndjson",
         carries=frozenset({"type", "instance_id"}),
     )
 )

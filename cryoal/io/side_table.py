@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cryoal.core.particles import ParticleSet
+from cryoal.io.axes import names_axis
 from cryoal.io.base import Format, formats
 from cryoal.io.classes import class_column
 from cryoal.io.tsv import write_tsv
@@ -39,6 +40,9 @@ def columns_left(particles: ParticleSet, form: Format, *, rewritten: bool = Fals
     kept |= {particles.score_name} if "score" in form.carries else frozenset()
     kept |= {class_column(particles)} if "class" in form.carries else frozenset()
     kept |= form.own if rewritten else frozenset()
+    if particles.dialect == "csv":
+        # Positions, counted anew in the file; a table with them would be taken for another list.
+        kept |= {str(c) for c in particles.table if names_axis(str(c))}
     return [str(c) for c in particles.table if str(c) not in kept]
 
 

@@ -218,6 +218,8 @@ formats.register("coords")(
         placing=frozenset({"x", "y", "z", "rot", "tilt", "psi"}),
         carries=frozenset(),
         suffix=".coords",
+        one_tomogram=True,
+        layout="{tomogram}.coords",
         own=frozenset(name for names in (*HEADLESS.values(), SCORED) for name in names),
     )
 )

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, reverse_axes
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
@@ -48,20 +47,22 @@ def write_coords(
     particles: ParticleSet, path: Path, tomograms: Mapping[str, Tomogram], centre: str
 ) -> None:
     """Voxels x y z of one tomogram."""
-    names = sorted(set(particles.tomogram.tolist()))
-    if len(names) != 1:
-        raise CryoalError(
-            f"{path}: a .coords file holds one tomogram and these particles lie in {len(names)}; "
-            "write csv, which names them"
-        )
-    voxels = reverse_axes(particles.position) / tomograms[names[0]].voxel_size
+    voxels = reverse_axes(particles.position) / tomograms[str(particles.tomogram[0])].voxel_size
     with replacing(path) as file:
         file.writelines(f"{x:.6f} {y:.6f} {z:.6f}\n" for x, y, z in voxels)
 
 
 def rewrite_csv(particles: ParticleSet, path: Path) -> None:
-    """The table as it is now."""
-    write_tsv(path, particles.table, separator="," if path.suffix.lower() == ".csv" else "\t")
+    """The table as it is now, with the tomograms' names where several lists had none in them."""
+    table, names = particles.table, particles.tomogram.tolist()
+    if len(set(names)) > 1 and not any(_tells(table[c].tolist(), names) for c in table):
+        table = table.assign(tomogram=names)
+    write_tsv(path, table, separator="," if path.suffix.lower() == ".csv" else "\t")
+
+
+def _tells(values: list[str], names: list[str]) -> bool:
+    """Whether a column has one value for each tomogram, and another for every other."""
+    return len(set(zip(values, names, strict=True))) == len(set(values)) == len(set(names))
 
 
 def write_csv(

@@ -47,5 +47,13 @@ def _read(content: Content, unit: str | None = None) -> Picks:
 
 
 formats.register("tomotwin")(
-    Format("tomotwin", _recognise, _read, rewrite=rewrite_star, placing=frozenset(CORNER))
+    Format(
+        "tomotwin",
+        _recognise,
+        _read,
+        rewrite=rewrite_star,
+        placing=frozenset(CORNER),
+        one_tomogram=True,
+        layout="{tomogram}.star",
+    )
 )

@@ -1,6 +1,7 @@
 """Averages of the classes: of labels, and of the others as a head and the averages call them."""
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from cryoal.learn.orienting import Search
 from cryoal.learn.prior import pool_prior
 from cryoal.learn.weighing import Heard, shared_out, weigh
 from cryoal.models.averages import TURNS, Averages, mean_answer
-from cryoal.models.places import even_on_rings
+from cryoal.models.places import PLACES, even_on_rings
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Averaged:
     averages : of Averages
         One a class and, perhaps, others that labels name.
     accuracy, log_loss : float
-        Of labels that neither head nor averages had seen.
+        Of labels that neither head nor averages had seen, which are no random sample.
     gain, error : float
         How much likelier such labels are called than by the head alone, as a difference of mean
         log-probabilities, and the standard error of that.
@@ -128,8 +129,8 @@ def average(
     both = mean_answer(torch.from_numpy(asides), torch.from_numpy(weights)).numpy()
     gains = forgiving(both, heard.targets) - forgiving(heard.aside, heard.targets)
     log.info(
-        "averaged %d particles (%.0f s); %.0f %% lie beside their centre",
-        *(len(points), time.monotonic() - began, 100 * (1 - float(answers[0][0].lies[0]))),
+        "averaged %d particles (%.0f s), each looked for %s",
+        *(len(points), time.monotonic() - began, _where(answers[0][0])),
     )
     right = np.arange(len(heard.targets)), heard.targets
     return Averaged(
@@ -139,6 +140,14 @@ def average(
         gain=float(gains.mean()),
         error=standard_error(gains),
     )
+
+
+def _where(averages: Averages) -> str:
+    """Where particles are looked for. Not where they lie: that noise moves as much as picks err."""
+    if not averages.moves:
+        return "at the centre of its box"
+    farthest = PLACES[averages.lies > 0].square().sum(1).max()
+    return f"up to {math.sqrt(farthest):.1f} voxels from the centre of its box"
 
 
 def _begin(

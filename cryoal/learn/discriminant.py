@@ -34,7 +34,8 @@ class Settled:
     weight : (C, D) float32
     bias : (C,) float32
     accuracy, log_loss : float
-        Cross-validated over ``FOLDS`` parts of the labels; nan where there are too few.
+        Cross-validated over ``FOLDS`` parts of the labels, which are no random sample; nan where
+        there are too few.
     aside : (n, C)
         Logits of the labelled particles when their labels were set aside; nan likewise.
     hinted : bool
@@ -51,7 +52,7 @@ class Settled:
     @property
     def facts(self) -> dict[str, float]:
         """What is known of its quality; empty where nothing is."""
-        known = {"accuracy": self.accuracy, "log_loss": self.log_loss}
+        known = {"held_out_agreement": self.accuracy, "held_out_log_loss": self.log_loss}
         return {name: round(value, 4) for name, value in known.items() if np.isfinite(value)}
 
 

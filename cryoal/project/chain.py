@@ -223,4 +223,5 @@ def _pool(
         project.diameter,
         None,
         rng,
+        diameters=project.diameters,
     )

@@ -1,14 +1,14 @@
 """Every particle with its class and confidence, in the table it arrived in."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
+from cryoal.core.duplicates import distances_apart, distinct
 from cryoal.core.errors import CryoalError
 from cryoal.core.labels import JUNK, NONE
 from cryoal.core.particles import ParticleSet
@@ -34,15 +34,64 @@ class Classified:
         NaN without prediction.
     status : (N,) str
         "labelled", "predicted", "duplicate", "unclassified", or why there is no box.
+    labelled_close : int
+        Particles that lie too close to another one, both labelled; both stay.
     """
 
     label: NDArray[np.str_]
     confidence: NDArray[np.float64]
     uncertainty: NDArray[np.float64]
     status: NDArray[np.str_]
+    labelled_close: int = 0
 
 
-def refuse_taken(path: Path, legend: Path, layout: Layout, inputs: Iterable[str]) -> None:
+@dataclass(frozen=True)
+class Tally:
+    """Every row counted once.
+
+    Attributes
+    ----------
+    classes : {class: particles}
+        Labelled and predicted ones.
+    duplicates, unclassified, left_out : int
+        Those without a box are left out, unless somebody labelled them.
+    """
+
+    classes: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    unclassified: int = 0
+    left_out: int = 0
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return sum(self.classes.values()) + self.duplicates + self.unclassified + self.left_out
+
+    def sentence(self) -> str:
+        """The counts and their sum in words, without what there is none of."""
+        others = {
+            "duplicates" if self.duplicates != 1 else "duplicate": self.duplicates,
+            "unclassified": self.unclassified,
+            "left out": self.left_out,
+        }
+        parts = [", ".join(f"{name} {n}" for name, n in self.classes.items()) or "no class yet"]
+        parts += [", ".join(f"{n} {name}" for name, n in others.items() if n)]
+        parts += [f"{self.rows} row{'' if self.rows == 1 else 's'} in all"]
+        return "; ".join(part for part in parts if part)
+
+
+def tally(label: ArrayLike, status: ArrayLike) -> Tally:
+    """Count rows by labels and states, (N,) each."""
+    states = np.asarray(status, dtype=str)
+    duplicates, unclassified = (int((states == s).sum()) for s in ("duplicate", "unclassified"))
+    classes = counts(label, states)
+    others = len(states) - sum(classes.values()) - duplicates - unclassified
+    return Tally(classes, duplicates, unclassified, others)
+
+
+def refuse_taken(
+    path: Path, legend: Path, layout: Layout, inputs: Iterable[str], *, listed: bool = False
+) -> None:
     """Refuse to export over what no export wrote.
 
     An export has its legend beside it, or says so in its columns.
@@ -50,6 +99,8 @@ def refuse_taken(path: Path, legend: Path, layout: Layout, inputs: Iterable[str]
     Parameters
     ----------
     inputs : paths of the tomograms
+    listed : bool
+        The file is one of many, of which a list in their folder says who wrote them.
 
     Raises
     ------
@@ -61,7 +112,7 @@ def refuse_taken(path: Path, legend: Path, layout: Layout, inputs: Iterable[str]
     known = not legend.exists() or _starts(legend).startswith(LEGEND_HEADER.encode())
     if not known:
         raise CryoalError(f"{legend}: is in the way of the list of classes; move it")
-    new = not path.is_file() or legend.exists() or not path.stat().st_size
+    new = listed or not path.is_file() or legend.exists() or not path.stat().st_size
     if not new and b"cryoalStatus" not in _starts(path):
         raise CryoalError(
             f"{path}: is there, and no export wrote it; name another file, or move it"
@@ -79,15 +130,20 @@ def classify(
     predictions: Predictions | None,
     uncertainty: dict[str, float],
     left_out: dict[str, str],
-    min_distance: float,
+    diameter: float,
+    diameters: Mapping[str, float] | None = None,
+    min_distance: float | None = None,
 ) -> Classified:
     """Unite people's labels and the teacher's predictions; people's labels win.
 
     Parameters
     ----------
-    min_distance : float, Angstrom
-        Of particles of one tomogram closer than this, the most confident stays; a label of a
-        person counts as more confident than any prediction. 0 keeps all.
+    diameter, diameters : float and {class: float}, Angstrom
+        Of particles of two classes that cannot both stand (``core.duplicates``) the most confident
+        stays. What a person labelled always stays. Junk takes no room.
+    min_distance : float, Angstrom, optional
+        Between particles of one class, instead of half their diameter. 0 keeps all, also of two
+        classes.
     """
     n = len(particles)
     label = np.full(n, NONE, dtype=object)
@@ -104,29 +160,18 @@ def classify(
     for row, particle in enumerate(particles.id):
         if str(particle) in labels:
             label[row], confidence[row], status[row] = labels[str(particle)], 1.0, "labelled"
-    rank = np.where(status == "labelled", 2.0, np.nan_to_num(confidence, nan=-1.0))
-    if min_distance > 0:
-        status[duplicates(particles, rank, min_distance) & (status == "predicted")] = "duplicate"
-    return Classified(label.astype(str), confidence, score, status.astype(str))
-
-
-def duplicates(
-    particles: ParticleSet, rank: NDArray[np.float64], min_distance: float
-) -> NDArray[np.bool_]:
-    """Particles that lie within ``min_distance`` of a kept one of higher rank: (N,) bool."""
-    dropped = np.zeros(len(particles), dtype=bool)
-    for name in np.unique(particles.tomogram):
-        rows = np.flatnonzero((particles.tomogram == name) & (rank >= 0))
-        if len(rows) < 2:
-            continue
-        near = cKDTree(particles.position[rows]).query_ball_point(
-            particles.position[rows], min_distance
-        )
-        for at in np.argsort(-rank[rows], kind="stable"):
-            if not dropped[rows[at]]:
-                others = rows[[other for other in near[at] if other != at]]
-                dropped[others] = True
-    return dropped
+    words = label.astype(str)
+    classes, kind = np.unique(words, return_inverse=True)
+    apart = distances_apart(classes.tolist(), diameter, diameters, min_distance)
+    # Ties by place and name, so that the order of the rows decides nothing.
+    z, y, x = particles.position.T
+    order = np.lexsort((particles.id, x, y, z, -confidence))
+    labelled, predicted = (order[status[order] == s] for s in ("labelled", "predicted"))
+    where = particles.tomogram, particles.position, kind, apart
+    stays = list(distinct(*where, predicted, labelled))
+    status[np.setdiff1d(predicted, stays)] = "duplicate"
+    close = len(labelled) - sum(1 for _ in distinct(*where, labelled))
+    return Classified(words, confidence, score, status.astype(str), close)
 
 
 def class_numbers(classified: Classified) -> dict[str, int]:
@@ -152,7 +197,7 @@ def exported(
     """Put the classification into the particles' own table.
 
     Without a filter every input row is there, in its order, with its columns unchanged; with one,
-    the rows of that class or confidence that are no duplicates.
+    the rows of that class or confidence that are no duplicates (``omissions``).
 
     Returns
     -------
@@ -180,11 +225,25 @@ def exported(
     table["cryoalUncertainty"] = [f"{value:.6g}" for value in classified.uncertainty]
     table["cryoalStatus"] = classified.status
     result = replace(particles, table=table)
+    wanted = omissions(classified, only_class, min_confidence) == ""
+    return (result if wanted.all() else result[wanted]), numbers
+
+
+def omissions(
+    classified: Classified, only_class: str | None = None, min_confidence: float = 0.0
+) -> NDArray[np.str_]:
+    """Why a filter leaves out each row, empty where it does not: (N,) str."""
+    status, label = classified.status, classified.label
+    known = np.isin(status, ["labelled", "predicted"])
+    none = np.zeros(len(status), dtype=bool)
     if only_class is None and min_confidence <= 0:
-        return result, numbers
-    wanted = np.isin(classified.status, ["labelled", "predicted"])
-    if only_class is not None:
-        wanted &= classified.label == only_class
-    # A person's word has confidence 1; NaN compares False and is left out.
-    wanted &= classified.confidence >= min_confidence
-    return result[wanted], numbers
+        return np.full(len(status), "")
+    reasons = [
+        ("duplicate", status == "duplicate"),
+        ("unclassified", status == "unclassified"),
+        ("without a box", ~known),
+        ("of another class", none if only_class is None else label != only_class),
+        # A person's word has confidence 1; NaN compares False and is left out.
+        (f"less certain than {min_confidence:g}", ~(classified.confidence >= min_confidence)),
+    ]
+    return np.select([which for _, which in reasons], [why for why, _ in reasons], "")

@@ -1,15 +1,12 @@
 """Where everything of a project lies; every path is named here and nowhere else."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryoal.core.errors import CryoalError
+from cryoal.io.names import LONGEST_NAME, safe_name
 
 SETTINGS = "cryoal.toml"
-
-#: Bytes of a name that becomes a file's: others come before and behind, and 255 are the limit.
-LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -203,20 +200,6 @@ def refuse_own(layout: Layout, path: Path) -> None:
         or any(folder.resolve() in place.parents for folder in kept)
     ):
         raise CryoalError(f"{path}: belongs to the project itself; name another file")
-
-
-def safe_name(name: str) -> str:
-    """Turn an id or a tomogram's name into a file name that every file system takes.
-
-    Examples
-    --------
-    >>> safe_name("TS_01/rec: 1")
-    'TS_01_rec_1'
-    """
-    safe = re.sub(r"[^\w.+-]+", "_", name).strip("._ ")
-    if not safe:
-        raise CryoalError(f"{name!r} cannot be made into a file name; rename it")
-    return safe[:LONGEST_NAME].encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def refuse_collisions(names: list[str]) -> None:

@@ -1,5 +1,7 @@
 """A project: the folder on disk, and the verbs in their order."""
 
+import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-import cryoal.io as io
+from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.store import SubtomogramStore
-from cryoal.io.particles import suffix_of
+from cryoal.io.base import Format
+from cryoal.io.many_files import plan_files, write_files
+from cryoal.io.particles import form_of
 from cryoal.io.predictions import read_predictions
 from cryoal.io.tsv import write_tsv
 from cryoal.io.volumes import is_remote
@@ -24,6 +29,8 @@ from cryoal.project.labels import ProjectLabels
 from cryoal.project.layout import Layout, RoundLayout
 from cryoal.project.selecting import Queue
 from cryoal.project.settings import Settings, read_settings
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -39,15 +46,30 @@ class Exported:
     Attributes
     ----------
     path, legend : Path
-        The particle file, and the table of class numbers and names.
+        The particle file (with ``{tomogram}`` and ``{class}`` where each has its own), and the
+        table of class numbers and names.
     rows : int
-    counts : {class: particles} of these rows, duplicates not counted
+    tally : Tally
+        Of these rows.
+    omitted : {why: rows}
+        Rows of the project that the filters left out.
+    labelled_close : int
+        Particles of the project too close to another one, both labelled; both stay.
+    files : int
     """
 
     path: Path
     legend: Path
     rows: int
-    counts: dict[str, int]
+    tally: exporting.Tally
+    omitted: dict[str, int]
+    labelled_close: int
+    files: int = 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``{class: particles}`` of these rows, duplicates not counted."""
+        return self.tally.classes
 
 
 class Project:
@@ -74,6 +96,7 @@ class Project:
     def __init__(self, path: Path | str) -> None:
         self.layout = Layout(Path(path))
         self.settings: Settings = read_settings(self.layout.settings)
+        self._warned_of: list[str] = []
 
     @classmethod
     def open(cls, path: Path | str) -> "Project":
@@ -129,6 +152,24 @@ class Project:
     def diameter(self) -> float:
         """Of the particle, Angstrom."""
         return self.subtomograms.geometry.diameter
+
+    @property
+    def diameters(self) -> dict[str, float]:
+        """Of the classes that cryoal.toml names one for, Angstrom, under today's names."""
+        today = Classes.read(self.layout.classes)
+        stated = {today.now(name): c.diameter for name, c in self.settings.classes.items()}
+        stated |= {n: c.diameter for n, c in self.settings.classes.items() if today.now(n) == n}
+        predictions = self.predictions
+        known = {*today.names, *self.labels.current().values()}
+        known |= set() if predictions is None else set(predictions.classes)
+        strange = sorted(set(stated) - known)
+        if strange and known and strange != self._warned_of:
+            self._warned_of = strange
+            log.warning(
+                "%s: [classes] names %s, which no label and no prediction knows; there are: %s",
+                *(self.layout.settings, ", ".join(map(repr, strange)), ", ".join(sorted(known))),
+            )
+        return stated
 
     @property
     def rounds(self) -> list[RoundLayout]:
@@ -190,20 +231,32 @@ class Project:
         Parameters
         ----------
         min_distance : float, Angstrom, optional
-            Between particles of one tomogram; default that of cryoal.toml, else half the diameter.
+            Between particles of one class; default that of cryoal.toml, else half the diameter of
+            the class. 0 keeps all.
+
+        Raises
+        ------
+        CryoalError
+            The distance is negative or no number.
         """
         left_out = self.subtomograms.index.left_out
         queue = self.queue
         scores = {} if queue is None else queue.scores
         if min_distance is None:
             min_distance = self.settings.export.min_distance
+        elif not 0 <= min_distance < math.inf:
+            raise CryoalError(
+                f"--min-distance {min_distance:g}: Angstrom are needed, 0 keeps all particles"
+            )
         return exporting.classify(
             self.particles,
             self.labels.current(),
             self.predictions,
             scores,
             dict(zip(left_out["cryoalId"], left_out["cryoalStatus"], strict=True)),
-            self.diameter / 2 if min_distance is None else min_distance,
+            self.diameter,
+            self.diameters,
+            min_distance,
         )
 
     def export(
@@ -215,21 +268,46 @@ class Project:
         min_confidence: float | None = None,
         min_distance: float | None = None,
     ) -> Exported:
-        """Write every particle with class and confidence, and the legend of class numbers."""
+        """Write every particle with class and confidence, and the legend of class numbers.
+
+        Parameters
+        ----------
+        output : Path, optional
+            A file, a folder, or a path with ``{tomogram}`` and ``{class}``; see
+            ``io.many_files.plan_files``.
+        """
         began = time.monotonic()
         classified = self.classify(min_distance)
         if min_confidence is None:
             min_confidence = self.settings.export.min_confidence
+        elif not 0 <= min_confidence <= 1:
+            raise CryoalError(
+                f"--min-confidence {min_confidence:g}: a number from 0 to 1 is needed"
+            )
         particles, numbers = exporting.exported(
             self.particles, classified, only_class=only_class, min_confidence=min_confidence
         )
-        path = output or self.layout.export / f"particles{suffix_of(particles, dialect)}"
-        legend = path.with_name(f"{path.stem}_classes.tsv")
+        form = form_of(particles, dialect)
+        plan = plan_files(particles, output or self._export_path(particles, form), form.name)
+        path = plan.target
+        legend = plan.folder / ("cryoal" if plan.many else path.stem)
+        legend = legend.with_name(f"{legend.name}_classes.tsv")
         volumes = [v for t in self.tomograms.values() for v in (t.path, t.display_path)]
-        exporting.refuse_taken(path, legend, self.layout, volumes)
-        io.write_particles(particles, path, self.tomograms, dialect)
-        counts = exporting.counts(particles.table["cryoalLabel"], particles.table["cryoalStatus"])
-        rows = [(number, name, counts.get(name, 0)) for name, number in numbers.items()]
+        for part in plan.parts:
+            exporting.refuse_taken(part.path, legend, self.layout, volumes, listed=plan.many)
+        write_files(particles, plan, self.tomograms, dialect)
+        tally = exporting.tally(particles.table["cryoalLabel"], particles.table["cryoalStatus"])
+        rows = [(number, name, tally.classes.get(name, 0)) for name, number in numbers.items()]
         write_tsv(legend, pd.DataFrame(rows, columns=list(exporting.LEGEND), dtype=str))
         journal.write(self.layout, "export", {"output": path, "rows": len(particles)}, began)
-        return Exported(path, legend, len(particles), counts)
+        why = exporting.omissions(classified, only_class, min_confidence)
+        omitted = {str(reason): int((why == reason).sum()) for reason in np.unique(why[why != ""])}
+        close = classified.labelled_close
+        return Exported(path, legend, len(particles), tally, omitted, close, len(plan.parts))
+
+    def _export_path(self, particles: ParticleSet, form: Format) -> Path:
+        """Where an export goes: a file, or a folder where one file could not hold it."""
+        several = form.one_tomogram and len(np.unique(particles.tomogram)) > 1
+        if several or "{class}" in form.layout:
+            return self.layout.export / form.name
+        return self.layout.export / f"particles{form.suffix}"

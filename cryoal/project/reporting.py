@@ -40,7 +40,7 @@ def write_report(
     facts = status(project)
     sections = [
         *more,
-        *_classes(project),
+        *_classes(project, facts),
         *_self_agreement(facts),
         *_between_annotators(facts),
         *_weak(facts),
@@ -151,7 +151,7 @@ def _weak(facts: dict[str, Any]) -> list[Section]:
     return [Section("Weak labels", text, table=table.assign(mostly=mostly).set_index("weak class"))]
 
 
-def _classes(project: "Project") -> list[Section]:
+def _classes(project: "Project", facts: dict[str, Any]) -> list[Section]:
     predictions = project.predictions
     if predictions is None:
         return []
@@ -164,7 +164,13 @@ def _classes(project: "Project") -> list[Section]:
         caption = "central slabs (five slices) of the most confident predictions of each class"
         order = [str(name) for name in table.columns]
         figures.append((class_montage(project.subtomograms[chosen], names, order=order), caption))
-    return [Section("Classes", "", table=_totals(table), figures=figures)]
+    text = f"{facts['rows_said']}."
+    if facts["labelled_close"]:
+        text += (
+            f" {facts['labelled_close']} labelled particles lie on another labelled one, too close "
+            "for both to stand; they are kept and counted."
+        )
+    return [Section("Classes", text, table=_totals(table), figures=figures)]
 
 
 def confident(project: "Project", classified: Classified) -> tuple[list[str], list[str]]:

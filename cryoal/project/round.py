@@ -7,7 +7,7 @@ its inputs have not changed.
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.io.files import locked, replacing
 from cryoal.io.predictions import read_predictions, write_predictions
+from cryoal.learn.discriminant import Settled
 from cryoal.project import journal
 from cryoal.project.adopting import adopted, fitting_pair, newest_trained
 from cryoal.project.classes import Classes
@@ -113,9 +114,7 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
             progress=lambda done, total, _loss: progress(done, total),
         )
         if pair.settled:
-            known = [f"{way} {found.accuracy:.2f}" for way, found in pair.settled.items()]
-            taken = next(iter(pair.settled))
-            log.info("settled on %s; accuracy of labels set aside: %s", taken, ", ".join(known))
+            log.info("%s", chosen_head(pair.settled))
         with replacing(here.history) as file:
             ways = [{"head": way, **found.facts} for way, found in pair.settled.items()]
             file.writelines(json.dumps(line) + "\n" for line in (*ways, *pair.history.records))
@@ -123,6 +122,18 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
         here.training.unlink(missing_ok=True)
         journal.write(project.layout, "train", {"round": here.number, "labels": len(labels)}, began)
         return here
+
+
+def chosen_head(settled: Mapping[str, Settled]) -> str:
+    """Say which head was taken, the first of these, and what labels that it had not seen say."""
+    agree = [f"{way} {found.accuracy:.0%}" for way, found in settled.items() if found.accuracy >= 0]
+    taken = f"Classifier: {next(iter(settled))}"
+    if not agree:
+        return f"{taken} (too few labels to hold any out)"
+    return (
+        f"{taken}. Agreement with held-out labels: {', '.join(agree)} (they chose it and are no "
+        "random sample: how right it is, random controls tell)"
+    )
 
 
 def predict(project: "Project", model: Path | None, progress: Progress) -> Predictions:
@@ -220,6 +231,7 @@ def select(
         settings.subpool,
         np.random.default_rng([seed, here.number]),
         weak=weak,
+        diameters=project.diameters,
     )
     queue = choose(pool, wanted - len(asked), name, settings.controls, seed, before=before)
     with locked(project.layout.lock):

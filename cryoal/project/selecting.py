@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cryoal.acquire.base import Acquisition, Pool, acquisitions, take_in_order
+from cryoal.core.duplicates import distances_apart
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
@@ -20,9 +21,6 @@ DEFAULT_ACQUISITION = "explore"
 
 #: Chosen without any label, in round 0.
 COLD_START = "cold_start"
-
-#: Two picks closer than this fraction of the diameter are the same particle.
-TWIN = 0.5
 
 
 #: ``--acquisition disputed`` asks about the particles that people name differently.
@@ -108,6 +106,7 @@ def make_pool(
     rng: np.random.Generator,
     *,
     weak: Mapping[str, str] | None = None,
+    diameters: Mapping[str, float] | None = None,
 ) -> Pool:
     """Everything an acquisition function may see, in the rows of ``predictions``.
 
@@ -119,10 +118,12 @@ def make_pool(
     excluded : set of id
         Never candidates: answered "unsure", or in the queue already.
     diameter : float, Angstrom
+        Of every class but those in ``diameters``.
     subpool : int, optional
         Draw this many candidates at random first, the same for every strategy.
     weak : {id: class}, optional
         Particles of one list that differ in it count as of different lists.
+    diameters : {class: Angstrom}, optional
     """
     classes = {name: number for number, name in enumerate(predictions.classes)}
     # A label of a class that the networks do not know yet still makes its particle no candidate.
@@ -146,6 +147,7 @@ def make_pool(
                 for name, i in zip(source, particles.id, strict=True)
             ]
         )
+    kind, apart = _kinds(particles, predictions, labels, diameter, diameters)
     return Pool(
         predictions=predictions,
         labels=known,
@@ -154,8 +156,30 @@ def make_pool(
         source=source,
         position=particles.position,
         score_rank=score_rank(particles),
-        min_distance=TWIN * diameter,
+        min_distance=diameter / 2,
+        kind=kind,
+        apart=apart,
     )
+
+
+def _kinds(
+    particles: ParticleSet,
+    predictions: Predictions,
+    labels: Mapping[str, str],
+    diameter: float,
+    diameters: Mapping[str, float] | None,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """What each particle is called by a person, else by the teacher, and how close two may lie."""
+    here = [labels.get(name, "") for name in map(str, particles.id)]
+    classes = [*predictions.classes, *sorted(set(here) - {"", *predictions.classes})]
+    kind = np.full(len(particles), len(classes), dtype=np.intp)
+    if "teacher" in predictions.probabilities:
+        kind = predictions.teacher.argmax(1)
+    number = {name: at for at, name in enumerate(classes)}
+    for row, name in enumerate(here):
+        if name:
+            kind[row] = number[name]
+    return kind, distances_apart(classes, diameter, diameters)
 
 
 def score_rank(particles: ParticleSet) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.labels import JUNK
 
 #: The version of the folder's layout; a newer one is refused.
 FORMAT = 1
@@ -93,7 +94,13 @@ class ExportSettings(_Section):
     """What an export holds."""
 
     min_confidence: float = Field(0.0, ge=0, le=1)
-    min_distance: float | None = Field(None, ge=0)
+    min_distance: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
+class ClassSettings(_Section):
+    """What is known of one class."""
+
+    diameter: float = Field(gt=0, allow_inf_nan=False, strict=True)
 
 
 class Settings(_Section):
@@ -104,6 +111,7 @@ class Settings(_Section):
     train: TrainSettings = TrainSettings()
     select: SelectSettings = SelectSettings()
     export: ExportSettings = ExportSettings()
+    classes: dict[str, ClassSettings] = Field(default_factory=dict)
 
 
 TEMPLATE = """\
@@ -146,7 +154,10 @@ format = 1
 
 [export]
 # min_confidence = 0.0
-# min_distance = 125.0     # Angstrom; default: half the diameter
+# min_distance = 125.0     # Angstrom, between two of one class; default: half its diameter
+
+[classes]
+# ribosome.diameter = 290.0  # Angstrom, of a class that is not of the diameter above
 """
 
 
@@ -176,9 +187,14 @@ def read_settings(path: Path) -> Settings:
         raise CryoalError(f"{path}: the first line must be format = {FORMAT}, found {version!r}")
     values = _without_gone(values, path)
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as problem:
         raise CryoalError(f"{path}: {complaint(problem, Settings)}") from problem
+    if JUNK in settings.classes:
+        raise CryoalError(
+            f"{path}: [classes.{JUNK}]: junk is no particle and has no diameter; delete it"
+        )
+    return settings
 
 
 def _without_gone(values: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -198,13 +214,19 @@ def _without_gone(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def complaint(problem: ValidationError, model: type[BaseModel]) -> str:
     """Say what is wrong with the first wrong setting, and which name was perhaps meant."""
-    first = problem.errors()[0]
+    wrong = problem.errors()
+    first = next((one for one in wrong if one["type"] == "extra_forbidden"), wrong[0])
     *sections, name = (str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"[{'.'.join(sections)}] has no {name}; add it or delete the table"
     if first["type"] != "extra_forbidden":
         where = ".".join((*sections, name))
         return f"{where} = {first['input']!r}: {first['msg']}; correct it or delete the line"
-    for section in sections:
-        model = cast("type[BaseModel]", model.model_fields[section].annotation)
+    for at, section in enumerate(sections):
+        if sections[:at] == ["classes"]:
+            model = ClassSettings
+        elif section != "classes":
+            model = cast("type[BaseModel]", model.model_fields[section].annotation)
     known = list(model.model_fields)
     guess = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {guess[0]!r}?" if guess else f"there are {', '.join(known)}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cryoal.project.agreement import facts as self_agreement
 from cryoal.project.disputes import between_annotators, disputed, sentence
 from cryoal.project.doubts import doubts
-from cryoal.project.exporting import counts
+from cryoal.project.exporting import tally
 from cryoal.project.stopping import (
     advice,
     agreement,
@@ -32,7 +32,8 @@ def status(project: "Project") -> dict[str, Any]:
     weak = found_right(labels.weak(), current)
     controls = control_accuracy(project)
     low, high = controls.interval
-    classified = None if project.predictions is None else project.classify()
+    classified = project.classify()
+    rows = tally(classified.label, classified.status)
     return {
         "project": str(project.layout.root),
         "particles": len(project.particles),
@@ -71,7 +72,12 @@ def status(project: "Project") -> dict[str, Any]:
         },
         "agreement": agreement(project),
         "self_agreement": self_agreement(labels.book()),
-        "predicted": None if classified is None else counts(classified.label, classified.status),
+        "predicted": None if project.predictions is None else rows.classes,
+        "duplicates": rows.duplicates,
+        "unclassified": rows.unclassified,
+        "labelled_close": classified.labelled_close,
+        "rows": {**asdict(rows), "total": rows.rows},
+        "rows_said": rows.sentence(),
         "behind": behind(project),
         "next": advice(project),
     }

@@ -198,11 +198,12 @@ def _cards(results: pd.DataFrame, full: pd.DataFrame | None) -> list[Card]:
     best = summary.sort_values("area").iloc[-1]
     name = f"{best['acquisition']}, {best['recipe']}" if several else str(best["acquisition"])
     cards = [
-        Card("Largest area", name, f"mean accuracy {best['area']:.3f} over the budget"),
+        Card("Largest area", name, f"mean accuracy {best['area']:.3f} on the test particles"),
         Card(
             "Its last round",
             f"{best['accuracy']:.3f}",
-            f"accuracy with {best['labels']:.0f} labels; macro-F1 {best['macro_f1']:.3f}",
+            f"accuracy on the test particles with {best['labels']:.0f} labels; macro-F1 "
+            f"{best['macro_f1']:.3f}",
         ),
     ]
     if best["gain"] == best["gain"]:
@@ -211,7 +212,8 @@ def _cards(results: pd.DataFrame, full: pd.DataFrame | None) -> list[Card]:
         cards.append(Card("Gain over random", f"{best['gain']:+.3f}", f"area, paired{span}"))
     goal = full_supervision(full if full is not None else results[results["acquisition"] == "full"])
     if len(goal):
-        cards.append(Card("Every label", f"{goal.mean():.3f}", "accuracy of full supervision"))
+        words = "accuracy of full supervision on the test particles"
+        cards.append(Card("Every label", f"{goal.mean():.3f}", words))
     return cards
 
 

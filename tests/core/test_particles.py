@@ -52,13 +52,6 @@ def test_joining_with_an_empty_list_changes_nothing():
     assert joined.rotation is not None
 
 
-def test_neighbours_within_a_distance_are_found_in_their_tomogram_only():
-    particles = some(["a", "b", "c"])
-    assert particles.duplicates(100) == []
-    (pairs,) = particles.duplicates(600)
-    assert {tuple(sorted(pair)) for pair in pairs.tolist()} == {(0, 1), (1, 2)}
-
-
 def test_predictions_survive_the_disk(tmp_path, rng):
     p = rng.dirichlet([1, 1], size=3).astype(np.float32)
     written = Predictions(

@@ -129,15 +129,20 @@ def turned(volume, matrix):
     return volume[tuple(source)].reshape(volume.shape)
 
 
-def test_particles_beside_their_centre_are_looked_for_there(beside_their_centre):
+def test_particles_beside_their_centre_are_looked_for_there(beside_their_centre, caplog):
     placed, kinds = beside_their_centre
     still = np.ascontiguousarray(placed[:, :COEFFICIENTS])
     logits = 1.5 * np.eye(2)[kinds] + np.random.default_rng(0).normal(size=(240, 2))
     wedge, shapes = np.eye(COEFFICIENTS, dtype=np.float32), first_shapes()[:40]
     known = (Heard(logits, kinds[:40], logits[:40]), wedge, shapes)
     right = {}
+    where = {"still": "at the centre of its box", "placed": "2.4 voxels from the centre of its box"}
     for way, seen in {"still": still, "placed": placed}.items():
-        found = average(still, *known, placed=placed if way == "placed" else None)
+        with caplog.at_level("INFO", logger="cryoal"):
+            found = average(still, *known, placed=placed if way == "placed" else None)
+        # What was done; how many err is not said, for the estimate cannot tell it from noise.
+        assert caplog.messages[-1].endswith(where[way])
+        assert "%" not in caplog.messages[-1]
         said = found.averages[0](torch.from_numpy(seen)).numpy()
         right[way] = (said.argmax(1) == kinds)[40:].mean()
         assert found.averages[0].moves == (way == "placed")

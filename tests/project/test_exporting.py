@@ -14,11 +14,13 @@ from cryoal.core.predictions import Predictions
 from cryoal.io.star import read_star
 from cryoal.project.exporting import (
     Classified,
+    Tally,
     class_numbers,
     classify,
     counts,
-    duplicates,
     exported,
+    omissions,
+    tally,
 )
 from cryoal.project.project import Project
 
@@ -49,7 +51,7 @@ def predictions(certain: list[float], ids: str = "abcde") -> Predictions:
 def known(particles: ParticleSet, **more: object) -> Classified:
     arguments: dict[str, object] = {
         "labels": {}, "predictions": predictions([0.9, 0.8, -0.7, 0.6, 0.95]), "uncertainty": {},
-        "left_out": {}, "min_distance": 0.0,
+        "left_out": {}, "diameter": 240.0, "min_distance": 0.0,
     }  # fmt: skip
     return classify(particles, **{**arguments, **more})  # type: ignore[arg-type]
 
@@ -83,17 +85,84 @@ def test_of_duplicates_the_most_confident_stays(particles: ParticleSet) -> None:
     assert found.status.tolist() == ["predicted", "duplicate", *["predicted"] * 3]
     # A person's word is worth more than any prediction.
     found = known(particles, min_distance=120.0, labels={"b": "ribosome"})
-    assert found.status.tolist() == ["duplicate", "labelled", "duplicate", *["predicted"] * 2]
+    assert found.status.tolist() == ["duplicate", "labelled", *["predicted"] * 3]
 
 
 def test_two_labelled_particles_are_never_duplicates(particles: ParticleSet) -> None:
-    found = known(particles, min_distance=500.0, labels={"a": "ribosome", "b": "ribosome"})
+    certain = predictions([0.9, 0.8, 0.7, 0.6, 0.95])
+    labels = {"a": "ribosome", "b": "ribosome"}
+    found = known(particles, min_distance=500.0, labels=labels, predictions=certain)
     assert found.status.tolist()[:3] == ["labelled", "labelled", "duplicate"]
+    assert found.labelled_close == 1
+    assert known(particles, min_distance=50.0, labels=labels).labelled_close == 0
 
 
 def test_duplicates_are_of_one_tomogram(particles: ParticleSet) -> None:
-    rank = np.array([0.1, 0.2, 0.3, 0.4, 0.9])
-    assert duplicates(particles, rank, 5000.0).tolist() == [True, True, True, False, False]
+    certain = predictions([0.6, 0.7, 0.8, 0.9, 0.95])
+    found = known(particles, min_distance=5000.0, predictions=certain)
+    assert found.status.tolist() == [*["duplicate"] * 3, "predicted", "predicted"]
+
+
+def test_junk_takes_no_room_and_is_nobodys_duplicate(particles: ParticleSet) -> None:
+    # b is the surest of all, and junk; a and c lie 100 A away, on either side.
+    found = known(
+        particles, min_distance=None, diameter=500.0,
+        predictions=predictions([0.8, -0.99, 0.7, 0.6, 0.95]),
+    )  # fmt: skip
+    assert found.status.tolist() == ["predicted", "predicted", "duplicate", *["predicted"] * 2]
+    # Nor does junk that a person named so.
+    found = known(
+        particles, labels={"b": "junk"}, min_distance=150.0,
+        predictions=predictions([0.8, 0.9, 0.7, 0.6, 0.95]),
+    )  # fmt: skip
+    assert found.status.tolist()[:3] == ["predicted", "labelled", "predicted"]
+
+
+@pytest.mark.parametrize(
+    ("diameters", "min_distance", "second"),
+    [
+        ({}, None, "predicted"),  # (198 + 198) / 4 is 99 A, and they are 100 A apart
+        ({"virus": 210.0}, None, "duplicate"),  # (198 + 210) / 4 is 102 A
+        ({"virus": 210.0}, 5.0, "duplicate"),  # a distance within one class changes nothing
+        ({"virus": 210.0}, 0.0, "predicted"),  # 0 keeps all
+    ],
+)
+def test_particles_of_two_classes_are_one_where_both_cannot_stand(
+    particles: ParticleSet, diameters: dict[str, float], min_distance: float | None, second: str
+) -> None:
+    p = np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
+    found = known(
+        particles[[0, 1]], diameter=198.0, diameters=diameters, min_distance=min_distance,
+        predictions=Predictions(np.array(["a", "b"]), ("ribosome", "virus"), {"teacher": p}, None),
+    )  # fmt: skip
+    assert found.status.tolist() == ["predicted", second]
+
+
+def test_every_row_is_counted_once(particles: ParticleSet) -> None:
+    found = known(
+        particles, min_distance=120.0, left_out={"d": "edge: 40% inside"},
+        predictions=predictions([0.9, 0.8, -0.7], "abc"),
+    )  # fmt: skip
+    total = tally(found.label, found.status)
+    assert total == Tally({"junk": 1, "ribosome": 1}, duplicates=1, unclassified=1, left_out=1)
+    assert total.rows == len(particles)
+    assert total.sentence() == (
+        "junk 1, ribosome 1; 1 duplicate, 1 unclassified, 1 left out; 5 rows in all"
+    )
+    why = omissions(found, "ribosome", 0.5)
+    assert why.tolist() == ["", "duplicate", "of another class", "without a box", "unclassified"]
+    assert omissions(found, None, 0.8).tolist()[2] == "less certain than 0.8"
+    assert set(omissions(found)) == {""}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--min-distance", "nan"), ("--min-distance", "inf"), ("--min-confidence", "nan")],
+)
+def test_a_limit_that_is_no_number_is_refused(project: Path, option: str, value: str) -> None:
+    found = cryoal("export", project, option, value)
+    assert found.code == 2
+    assert f"{option} {value}" in found.stderr
 
 
 def test_a_particle_without_a_box_says_why(particles: ParticleSet) -> None:
@@ -155,3 +224,39 @@ def test_an_export_goes_to_other_programs_with_its_classes(project: Path, dialec
     assert "cryoalStatus" in path.read_text()
     facts = cryoal("inspect", path, "--json").stdout
     assert '"n_particles": 72' in facts
+
+
+@pytest.mark.parametrize("dialect", ["copick", "portal", "coords"])
+def test_a_project_of_many_tomograms_goes_to_dialects_of_one_a_file(
+    project: Path, dialect: str
+) -> None:
+    opened = Project.open(project)
+    opened.labels.add({"TS_001/1": "ribosome", "TS_002/1": "80 S, mature"}, "kim")
+    outcome = cryoal("export", project, "--to", dialect, "-o", project.parent / "out")
+    assert outcome.code == 0, outcome.stderr
+    # One of copick's files for the class of each, and one for those without a class.
+    files = 5 if dialect == "copick" else 3
+    assert f"72 rows in {files} files, " in outcome.stderr
+    assert "70 unclassified; 72 rows in all" in outcome.stderr
+    again = cryoal(
+        "convert", project.parent / "out", project.parent / "again.csv", "--to", "csv",
+        "--tomograms", project / "tomograms.star", "--json",
+    )  # fmt: skip
+    assert again.code == 0, again.stderr
+    assert '"rows_out": 72' in again.stdout
+    assert (project.parent / "out" / "cryoal_classes.tsv").exists()
+    assert cryoal("export", project, "--to", dialect).code == 0
+    assert (project / "export" / dialect / "cryoal_files.tsv").exists()
+    refused = cryoal("export", project, "--to", dialect, "-o", project.parent / "one.x")
+    assert refused.code == 2
+    assert "{tomogram}" in refused.stderr
+
+
+def test_a_filter_says_how_many_rows_it_leaves_out_and_why(project: Path) -> None:
+    opened = Project.open(project)
+    opened.labels.add({"TS_001/1": "ribosome", "TS_001/2": "junk", "TS_001/3": "ribosome"}, "kim")
+    outcome = cryoal("export", project, "--class", "ribosome")
+    assert outcome.code == 0
+    assert "Left out of 72 rows: 1 of another class, 69 unclassified." in outcome.stderr
+    assert "2 rows in " in outcome.stderr
+    assert "(ribosome 2; 2 rows in all)" in outcome.stderr

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryoal.core.errors import CryoalError
-from cryoal.project.layout import Layout, refuse_collisions, safe_name
+from cryoal.io.names import safe_name
+from cryoal.project.layout import Layout, refuse_collisions
 
 
 @given(st.text(min_size=1, max_size=300))

@@ -154,3 +154,27 @@ def test_a_class_of_few_labels_is_named(project: Path) -> None:
     opened.labels.add({ids[0]: "ribosome"} | dict.fromkeys(ids[1:9], "apoferritin"), "kim")
     said = cryoal("status", project).stdout
     assert "Few labels of ribosome (1): believe what is predicted of it with more" in said
+
+
+def test_a_queue_passes_over_twins_of_one_class_and_never_for_junk() -> None:
+    position = np.zeros((6, 3))
+    position[:, 2] = [0, 40, 300, 340, 600, 640]
+    particles = ParticleSet(np.array(list("abcdef")), np.array(["T"] * 6), position)
+    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
+    found = Predictions(particles.id, ("ribosome", "junk"), {"teacher": p.astype(np.float32)}, None)
+
+    def asked(labels: dict[str, str], diameters: dict[str, float] | None = None) -> set[str]:
+        pool = make_pool(
+            particles, found, labels, set(), 100.0, None, np.random.default_rng(0),
+            diameters=diameters,
+        )  # fmt: skip
+        return set(choose(pool, 6, "margin", 0.0, 7).ids)
+
+    # b is asked, more doubtful than its twin a, and f for e; c is junk beside d.
+    assert asked({}) == set("bcdf")
+    assert asked({}, {"ribosome": 60.0}) == set("abcdef")
+    # The person's word counts: e is junk, so f may be asked, and c is none, so d may not.
+    assert asked({"e": "junk", "c": "ribosome"}) == set("bf")
+    # A class that the networks do not know takes room as any other.
+    assert asked({"a": "virus"}) == set("cdf")
+    assert asked({"a": "virus"}, {"virus": 50.0}) == set("bcdf")

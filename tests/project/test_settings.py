@@ -10,7 +10,9 @@ from conftest import cryoal
 from cryoal.core.errors import CryoalError
 from cryoal.learn.schedule import Schedule
 from cryoal.project.lesson_plan import schedule_for
+from cryoal.project.project import Project
 from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
+from cryoal.project.status import status
 
 
 def uncommented(text: str) -> str:
@@ -35,7 +37,7 @@ def test_every_example_in_the_template_is_a_setting_and_shows_its_default(tmp_pa
     shown = tomllib.loads(uncommented(path.read_text()))
     path.write_text(uncommented(path.read_text()))
     settings = read_settings(path)
-    assert set(shown) == {"format", "extract", "train", "select", "export"}
+    assert set(shown) == {"format", "extract", "train", "select", "export", "classes"}
     defaults = {
         "max_steps": Schedule().max_steps,
         "student_steps": schedule_for(Settings().train).student_steps,
@@ -77,6 +79,44 @@ def test_nothing_rewrites_the_file(project: Path) -> None:
     assert cryoal("extract", project, "--box", 20, "-j", 1).code == 0
     assert cryoal("select", project, "-n", 4).code == 0
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("[classes.ribosome]\ndiametre = 290", "did you mean 'diameter'?"),
+        ("[classes.ribosome]\ndiameter = -1", "classes.ribosome.diameter = -1"),
+        ("[classes.ribosome]\ndiameter = nan", "classes.ribosome.diameter = nan"),
+        ("[classes.ribosome]\ndiameter = inf", "classes.ribosome.diameter = inf"),
+        ("[classes.ribosome]\ndiameter = true", "classes.ribosome.diameter = True"),
+        ("[classes.ribosome]\ndiameter = '290'", "classes.ribosome.diameter = '290'"),
+        ("[classes.ribosome]", "[classes.ribosome] has no diameter"),
+        ("[classes]\nribosome = 290", "classes.ribosome = 290"),
+        ("[classes.junk]\ndiameter = 290", "junk is no particle"),
+        ("[export]\nmin_distance = inf", "export.min_distance = inf"),
+    ],
+)
+def test_a_class_has_a_diameter_or_is_refused(lines: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "cryoal.toml"
+    path.write_text(f"format = 1\n{lines}\n")
+    with pytest.raises(CryoalError) as problem:
+        read_settings(path)
+    assert said in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
+def test_a_diameter_of_a_class_that_nobody_knows_is_said_once(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = project / "cryoal.toml"
+    path.write_text(path.read_text() + "ribosome.diameter = 290\n'80 S'.diameter = 250.5\n")
+    opened = Project.open(project)
+    opened.labels.add({"TS_001/1": "ribosome"}, "kim")
+    with caplog.at_level("WARNING", logger="cryoal"):
+        assert opened.diameters == {"ribosome": 290.0, "80 S": 250.5}
+        status(opened)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "names '80 S', which no label and no prediction knows" in said
 
 
 @pytest.mark.parametrize("first", ["", "format = '1'", "format = 0", "format = 1.5"])
