@@ -76,6 +76,18 @@ from cryoal.cli.common import (
 )
 @click.option("--tilt-range", type=float, nargs=2, help="Lowest and highest tilt, degrees.")
 @click.option(
+    "--tilt-axis",
+    type=float,
+    metavar="DEGREES",
+    help="In the plane across the beam, anti-clockwise from y (from z where the beam runs along "
+    "y). [0]",
+)
+@click.option(
+    "--beam-axis",
+    type=click.Choice(["z", "y", "x"]),
+    help="Along which the beam ran: y in volumes that were written unrotated (IMOD). [z]",
+)
+@click.option(
     "--display-tomograms",
     metavar="GLOB",
     help="Denoised volumes, for looking at: named like the tomograms, of their size or binned.",
@@ -98,6 +110,8 @@ def extract(
     pick_voxel_size: float | None,
     relion_centre: str,
     tilt_range: tuple[float, float] | None,
+    tilt_axis: float | None,
+    beam_axis: str | None,
     display_tomograms: str | None,
     float16: bool | None,
     workers: int | None,
@@ -131,6 +145,8 @@ def extract(
             pick_voxel_size=pick_voxel_size,
             relion_centre=relion_centre,
             tilt_range=tilt_range,
+            tilt_axis=tilt_axis,
+            beam_axis=beam_axis,
             display=display_tomograms,
             workers=workers,
             scheduler=scheduler,

@@ -138,6 +138,9 @@ def _placement(one: Any, tomograms: dict[str, Any], diameter: float) -> None:
     }
     one.facts["problems"] += [f"{name}: {p.problem}" for name, p in placed.items() if p.problem]
     one.facts["problems"] += misread_lists(found).values()
+    for name, check in found.items():
+        wedge = check.wedge.contradicts(tomograms[name].tilting) if check.wedge else ""
+        one.facts["problems"] += [f"{name}: {wedge}"] if wedge else []
     missing = {name: check.missing for name, check in found.items() if check.missing}
     if missing:
         one.facts["missing_voxels"] = missing

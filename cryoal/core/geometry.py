@@ -24,6 +24,10 @@ FloatArray = NDArray[np.floating]
 #: napari picker N/2 - 1 (relion#1137).
 RELION_CENTRES = {"half": 0.0, "half-minus-one": -1.0}
 
+#: The two axes across each beam axis. The first is the tilt axis of a reconstruction that lies as
+#: most programs write it: y where the beam runs along z, z where it runs along y (IMOD's tilt).
+BEAM_AXES = {"z": ("y", "x"), "y": ("z", "x"), "x": ("y", "z")}
+
 
 def reverse_axes(coordinates: ArrayLike) -> NDArray[np.float64]:
     """Turn xyz into zyx, or back: (..., 3) in, (..., 3) out."""
@@ -181,35 +185,69 @@ def frequencies(shape: tuple[int, int, int], *, real: bool = True) -> tuple[Floa
     )
 
 
+def tilt_axis_degrees(tilt_axis: str | float, beam_axis: str = "z") -> float:
+    """Angle of a tilt axis that is stated as a letter or as degrees.
+
+    Raises
+    ------
+    ValueError
+        It is neither an axis across the beam nor a number.
+
+    Examples
+    --------
+    >>> tilt_axis_degrees("y"), tilt_axis_degrees("x"), tilt_axis_degrees("z", "y")
+    (0.0, 90.0, 0.0)
+    """
+    across = BEAM_AXES[beam_axis]
+    if tilt_axis in across:
+        return 90.0 * across.index(str(tilt_axis))
+    return float(tilt_axis)
+
+
 def sampled_region(
     shape: tuple[int, int, int],
     tilt_range: tuple[float, float] = (-60.0, 60.0),
-    tilt_axis: str = "y",
+    tilt_axis: str | float = 0.0,
+    beam_axis: str = "z",
     *,
     real: bool = True,
 ) -> NDArray[np.bool_]:
     """Where a single-axis tilt series has measured: everything but the missing wedge.
 
-    The beam runs along z. A view at tilt t about y fills the plane ``kz = kx tan(t)``; the sign
-    of t follows from the hand of the reconstruction, which no file states reliably, so an
+    Where the beam runs along z, a view at tilt t about y fills the plane ``kz = kx tan(t)``; the
+    sign of t follows from the hand of the reconstruction, which no file states reliably, so an
     asymmetric range is right only up to a mirror.
 
     Parameters
     ----------
     shape : (Z, Y, X) of the real-space volume
     tilt_range : (low, high), degrees
-    tilt_axis : "y" (RELION, Warp, IMOD reconstructions) or "x"
+    tilt_axis : float, degrees, or the letter of an axis
+        In the plane across the beam, counted from the first of ``BEAM_AXES`` against the sense
+        that leads to the second: 0 is y (RELION, Warp, IMOD's rotated reconstructions), 90 is x,
+        and 10 lies anti-clockwise of y in a section with x to the right and y up, as IMOD counts.
+    beam_axis : "z", "y" (IMOD's reconstructions as they are written first) or "x"
 
     Returns
     -------
     bool array in the layout of ``np.fft.rfftn`` (``fftn`` if not ``real``), True where measured
     """
     kz, ky, kx = frequencies(shape, real=real)
-    across = kx if tilt_axis == "y" else ky
+    k = {"z": kz, "y": ky, "x": kx}
+    along, aside = (k[axis] for axis in BEAM_AXES[beam_axis])
+    angle = math.radians(tilt_axis_degrees(tilt_axis, beam_axis))
+    # Exactly along an axis the other has no share: rounding would cost the plane at k = 0.
+    sine, cosine = (
+        0.0 if abs(part) < 1e-12 else part for part in (math.sin(angle), math.cos(angle))
+    )
+    across = sine * along + cosine * aside
     low, high = (math.tan(math.radians(t)) for t in tilt_range)
-    # kz = across * tan(t) for a t in range; both signs of `across` by Friedel symmetry.
+    # k of the beam = across * tan(t) for a t in range; both signs of `across` by Friedel symmetry.
     first, second = across * low, across * high
-    inside = (kz >= np.minimum(first, second) - 1e-12) & (kz <= np.maximum(first, second) + 1e-12)
+    beam = k[beam_axis]
+    inside = (beam >= np.minimum(first, second) - 1e-12) & (
+        beam <= np.maximum(first, second) + 1e-12
+    )
     return np.broadcast_to(inside, np.broadcast_shapes(kz.shape, ky.shape, kx.shape)).copy()
 
 

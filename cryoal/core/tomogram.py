@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoal.core.geometry import tilt_axis_degrees
+from cryoal.core.tilting import Tilting
+
 
 @dataclass(frozen=True)
 class Tomogram:
@@ -23,7 +26,10 @@ class Tomogram:
         Opens the volume, memory-mapped where its format allows. Picklable, so that a worker
         process can call it. None when only the size is known (converting particle files).
     tilt_range : (low, high), degrees
-    tilt_axis : "y" or "x"
+    tilt_axis : float, degrees, or the letter of an axis
+        In the plane across the beam, as ``geometry.sampled_region`` takes it.
+    beam_axis : "z", "y" or "x"
+        Along which the beam ran: z, or y in volumes that were written unrotated (IMOD).
     contrast : "dark", "bright" or None
         Of protein in this volume; None is not known yet.
     ctf : str or None
@@ -46,7 +52,8 @@ class Tomogram:
     voxel_size: float
     load: Callable[[], NDArray[Any]] | None = None
     tilt_range: tuple[float, float] = (-60.0, 60.0)
-    tilt_axis: str = "y"
+    tilt_axis: str | float = 0.0
+    beam_axis: str = "z"
     contrast: str | None = None
     ctf: str | None = None
     load_display: Callable[[], NDArray[Any]] | None = None
@@ -55,6 +62,12 @@ class Tomogram:
     display_voxel_size: float | None = None
     path: str = ""
     columns: dict[str, str] | None = None
+
+    @property
+    def tilting(self) -> Tilting:
+        """What its missing wedge follows from."""
+        axis = tilt_axis_degrees(self.tilt_axis, self.beam_axis)
+        return Tilting(self.tilt_range, axis, self.beam_axis)
 
     @property
     def extent(self) -> NDArray[np.float64]:

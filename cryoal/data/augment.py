@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cryoal.core.geometry import box_centre
+from cryoal.core.geometry import BEAM_AXES, box_centre, tilt_axis_degrees
 
 #: Identity and the half turns about z, y and x, as signs of (z, y, x): (4, 3).
 HALF_TURNS = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=np.int64)
@@ -19,11 +19,14 @@ HALF_TURNS = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=
 SYMMETRIC_WITHIN_DEGREES = 3.0
 
 
-def views(tilt_range: tuple[float, float], tilt_axis: str = "y") -> NDArray[np.bool_]:
+def views(
+    tilt_range: tuple[float, float], tilt_axis: str | float = 0.0, beam_axis: str = "z"
+) -> NDArray[np.bool_]:
     """Which of ``HALF_TURNS`` leave the measured region of Fourier space where it is: (4,) bool.
 
     The half turn about the tilt axis always does; those about the beam and about the third
-    axis turn a tilt of t into one of -t, so they need a symmetric tilt range.
+    axis turn a tilt of t into one of -t, so they need a symmetric tilt range. Where the tilt axis
+    lies between two axes of the volume, only the half turn about the beam is one of these four.
 
     Examples
     --------
@@ -33,9 +36,18 @@ def views(tilt_range: tuple[float, float], tilt_axis: str = "y") -> NDArray[np.b
     [True, False, True, False]
     """
     low, high = tilt_range
-    if abs(low + high) <= SYMMETRIC_WITHIN_DEGREES:
-        return np.ones(len(HALF_TURNS), dtype=bool)
-    kept: NDArray[np.bool_] = HALF_TURNS[:, "zyx".index(tilt_axis)] == 1
+    symmetric = abs(low + high) <= SYMMETRIC_WITHIN_DEGREES
+    angle = tilt_axis_degrees(tilt_axis, beam_axis)
+    quarter = round(angle / 90)
+    # A half turn about an axis of the volume moves a tilt axis beside it by twice the angle.
+    if abs(angle - 90 * quarter) > SYMMETRIC_WITHIN_DEGREES / 2:
+        kept_axis, others = beam_axis, symmetric
+    else:
+        if symmetric:
+            return np.ones(len(HALF_TURNS), dtype=bool)
+        kept_axis, others = BEAM_AXES[beam_axis][quarter % 2], True
+    kept: NDArray[np.bool_] = HALF_TURNS[:, "zyx".index(kept_axis)] == 1
+    kept[1:] &= others
     return kept
 
 

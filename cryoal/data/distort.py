@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cryoal.core.geometry import box_centre, frequencies, sampled_region
+from cryoal.core.geometry import box_centre, frequencies
+from cryoal.core.tilting import tiltings
 
 #: Phase of the contrast transfer at Nyquist, radians: 2 to 5 um of defocus at 300 kV and 10 A a
 #: voxel give 3 to 8.
@@ -54,13 +55,10 @@ def distorter(
 
     ``tomograms`` is that of the boxes' ``Index``.
     """
-    facts = tomograms.astype(str).set_index("rlnTomoName")
-    wanted = facts[["cryoalTiltMin", "cryoalTiltMax", "cryoalTiltAxis"]].loc[list(tomogram)]
-    kinds, which = np.unique(wanted.to_numpy(dtype=str), axis=0, return_inverse=True)
-    regions = torch.from_numpy(
-        np.stack([sampled_region((box,) * 3, (float(a), float(b)), axis) for a, b, axis in kinds])
-    )
-    kind = torch.from_numpy(which.reshape(-1))
+    tilting = tiltings(tomograms)
+    kinds = list(dict.fromkeys(tilting[name] for name in tomogram.tolist()))
+    regions = torch.from_numpy(np.stack([kind.measured((box,) * 3) for kind in kinds]))
+    kind = torch.tensor([kinds.index(tilting[name]) for name in tomogram.tolist()])
 
     def distort_rows(boxes: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
         return distort(boxes, regions[kind[rows.cpu()]].to(boxes.device), how, generator)

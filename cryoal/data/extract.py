@@ -1,7 +1,7 @@
 """Picks of one tomogram to one stack of normalised boxes: the unit of work of extraction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.data.crop import Cropper
 from cryoal.data.normalise import Batch, Shells, grey_scale, normalise_in_place
 from cryoal.data.placement import Check, centres_of_lists, check_lists
+from cryoal.data.wedge import Wedge, find_wedge
 from cryoal.io.mrc import Sums, writing_stack
 
 #: The field's working scale: TomoTwin, MemBrain, octopi and easymode all take 10 A.
@@ -167,7 +168,12 @@ def look(task: Task) -> Check:
             f"{tomogram.name}: not one voxel of {tomogram.path or 'its volume'} is a number; "
             "reconstruct it again, or leave it out"
         )
-    return check
+    return replace(check, wedge=find_wedge(volume))
+
+
+def look_for_wedge(tomogram: Tomogram) -> Wedge | None:
+    """Find the empty wedge of a tomogram whose boxes are cut already."""
+    return find_wedge(_load(tomogram))
 
 
 def check_fits(tomogram: Tomogram, geometry: BoxGeometry, edge: str) -> None:

@@ -1,7 +1,7 @@
 """Is this file where it says it is? Contrast and placement, from the mean box of each list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from cryoal.data.readings import (
     readings_of,
     strongest,
 )
+from cryoal.data.wedge import Wedge, find_wedge
 
 #: Picks of a list and tomogram that are looked at; more change no verdict.
 SAMPLE = 300
@@ -78,10 +79,13 @@ class Check:
     lists : mapping of list to Placement
     missing : int
         Voxels of the tomogram that hold no measurement.
+    wedge : Wedge, optional
+        The empty wedge that its power spectrum shows.
     """
 
     lists: Mapping[str, Placement]
     missing: int = 0
+    wedge: Wedge | None = None
 
     @property
     def placement(self) -> Placement:
@@ -202,13 +206,15 @@ def checks(
     for name, tomogram in tomograms.items():
         if tomogram.load is None or not (particles.tomogram == name).any():
             continue
-        found[name] = check_lists(
-            tomogram.load(),
+        volume = tomogram.load()
+        check = check_lists(
+            volume,
             centres_of_lists(by_list(particles, name, others), tomogram.voxel_size),
             diameter / tomogram.voxel_size,
             1.0,
             np.random.default_rng(0),
         )
+        found[name] = replace(check, wedge=find_wedge(volume))
     return found
 
 

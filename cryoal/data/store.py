@@ -29,7 +29,7 @@ class Index:
         cryoalBoxMean, cryoalBoxStd.
     tomograms : DataFrame
         rlnTomoName, cryoalInputDigest, cryoalContrast, cryoalContrastZ, and the tomogram's own
-        facts that training needs: cryoalTiltMin, cryoalTiltMax, cryoalTiltAxis.
+        facts that training needs: ``Tilting.COLUMNS``; an older index has no cryoalBeamAxis.
     left_out : DataFrame
         cryoalId, rlnTomoName, cryoalStatus (the reason).
     """

@@ -18,11 +18,17 @@ from cryoal.io.mrc import is_own_stack
 from cryoal.io.tsv import write_tsv
 from cryoal.project import inputs, journal
 from cryoal.project.forgetting import forget, moved_away
-from cryoal.project.gathering import check_units, gather_picks, gather_tomograms, geometry_for
+from cryoal.project.gathering import (
+    StatedTilts,
+    check_units,
+    gather_picks,
+    gather_tomograms,
+    geometry_for,
+)
 from cryoal.project.labels import REATTACH, ProjectLabels
 from cryoal.project.layout import Layout
 from cryoal.project.settings import ExtractSettings, Settings, read_settings, write_template
-from cryoal.project.survey import Survey, digest, look_at, make_tasks, tilts
+from cryoal.project.survey import Survey, digest, look_at, make_tasks
 from cryoal.project.workers import executor
 
 log = logging.getLogger(__name__)
@@ -38,6 +44,8 @@ def extract(
     pick_voxel_size: float | None = None,
     relion_centre: str = "half",
     tilt_range: tuple[float, float] | None = None,
+    tilt_axis: float | None = None,
+    beam_axis: str | None = None,
     display: str | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -58,6 +66,9 @@ def extract(
     pick_voxel_size : float, Angstrom, optional
         The new lists count voxels of this size.
     tilt_range : (low, high), degrees
+    tilt_axis : float, degrees, optional
+    beam_axis : "z", "y" or "x", optional
+        As ``Tomogram`` has them; those that the tomograms have where they are not given.
     display : str
         Pattern of volumes made for looking at; kept with the tomograms in ``tomograms.star``.
     workers, scheduler
@@ -82,7 +93,8 @@ def extract(
         unpack_into = layout.cache
         if dry_run:
             unpack_into = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="cryoal-")))
-        known = gather_tomograms(layout, tomograms, chosen, tilt_range, display, unpack_into)
+        stated = StatedTilts(tilt_range, tilt_axis, beam_axis)
+        known = gather_tomograms(layout, tomograms, chosen, stated, display, unpack_into)
         merged, unmatched, others = gather_picks(
             layout, particles, known, unit, pick_voxel_size, relion_centre
         )
@@ -188,7 +200,7 @@ def cut(
             "cryoalInputDigest": digest(task, options.contrast),
             "cryoalContrast": survey.contrasts[name],
             "cryoalContrastZ": f"{survey.checks[name].placement.given.z:.2f}",
-            **tilts(task.tomogram),
+            **task.tomogram.tilting.columns(),
         }
         index = index.with_tomogram(result, task.stack, facts)
         index.write(layout.subtomograms)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 import cryoal.io as io
 from cryoal.core.errors import CryoalError
+from cryoal.core.geometry import BEAM_AXES
 from cryoal.core.particles import ParticleSet
+from cryoal.core.tilting import check_tilts
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.extract import WORKING_VOXEL_SIZE, BoxGeometry, choose_geometry
 from cryoal.data.store import Index
@@ -29,11 +31,32 @@ log = logging.getLogger(__name__)
 MOST = 0.5
 
 
+@dataclass(frozen=True)
+class StatedTilts:
+    """What the options say of how tomograms were tilted; None where they say nothing."""
+
+    tilt_range: tuple[float, float] | None = None
+    tilt_axis: float | None = None
+    beam_axis: str | None = None
+
+    def __post_init__(self) -> None:
+        check_tilts(self.tilt_range, self.tilt_axis)
+        if self.beam_axis not in (None, *BEAM_AXES):
+            raise CryoalError(f"--beam-axis {self.beam_axis}: it is {', '.join(BEAM_AXES)}")
+
+    def of(self, tomogram: Tomogram) -> Tomogram:
+        """The tomogram as they say; a tilt axis counts from the beam axis that is said with it."""
+        said = {name: value for name, value in vars(self).items() if value is not None}
+        if self.beam_axis not in (None, tomogram.beam_axis):
+            said.setdefault("tilt_axis", 0.0)
+        return replace(tomogram, **said)
+
+
 def gather_tomograms(
     layout: Layout,
     paths: Sequence[str | Path],
     options: ExtractSettings,
-    tilt_range: tuple[float, float] | None,
+    stated: StatedTilts,
     display: str | None,
     unpack_into: Path,
 ) -> dict[str, Tomogram]:
@@ -44,16 +67,13 @@ def gather_tomograms(
         new = io.read_tomograms(
             paths,
             fallback_voxel_size=options.voxel_size,
-            tilt_range=tilt_range,
+            tilt_range=stated.tilt_range,
             unpack_into=unpack_into,
         )
         new = _under_old_names(new, old)
-        known |= {
-            name: _with_old_facts(_with_old_display(t, old.get(name)), old.get(name), tilt_range)
-            for name, t in new.items()
-        }
-    elif tilt_range is not None:
-        known = {name: replace(t, tilt_range=tilt_range) for name, t in known.items()}
+        known |= {name: stated.of(_as_before(t, old.get(name))) for name, t in new.items()}
+    else:
+        known = {name: stated.of(t) for name, t in known.items()}
     if not known:
         raise CryoalError("which tomograms? Give --tomograms (volumes or a tomograms.star)")
     return with_displays(known, display, unpack_into) if display is not None else known
@@ -84,22 +104,21 @@ def _is_gone(tomogram: Tomogram) -> bool:
     return not (is_remote(tomogram.path) or Path(tomogram.path).exists())
 
 
-def _with_old_facts(
-    new: Tomogram, old: Tomogram | None, tilt_range: tuple[float, float] | None
-) -> Tomogram:
-    """A volume that is given again alone keeps what a tomograms.star said of its tomogram."""
-    if old is None or new.columns is not None:
+def _as_before(new: Tomogram, old: Tomogram | None) -> Tomogram:
+    """A tomogram that is given again, with what only an option can have said of it.
+
+    A volume that is given alone keeps what a tomograms.star said, too.
+    """
+    if old is None:
         return new
-    return replace(
-        new,
-        columns=old.columns,
-        tilt_range=tilt_range or old.tilt_range,
-        tilt_axis=old.tilt_axis,
-    )
+    new = replace(new, tilt_axis=old.tilt_axis, beam_axis=old.beam_axis)
+    if new.columns is None:
+        new = replace(new, columns=old.columns, tilt_range=old.tilt_range)
+    return _with_old_display(new, old)
 
 
-def _with_old_display(new: Tomogram, old: Tomogram | None) -> Tomogram:
-    if old is None or new.load_display is not None or old.shape != new.shape:
+def _with_old_display(new: Tomogram, old: Tomogram) -> Tomogram:
+    if new.load_display is not None or old.shape != new.shape:
         return new
     return replace(
         new,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, relion_rotation, reverse_axes
 from cryoal.core.particles import ParticleSet, concatenate
+from cryoal.core.tilting import Tilting
 from cryoal.core.tomogram import Tomogram
 from cryoal.io.star import read_star, simple, write_star
 from cryoal.io.volumes import mean_of_halves, open_volume
@@ -112,9 +113,7 @@ def write_tomograms(path: Path, tomograms: dict[str, Tomogram]) -> None:
                 "cryoalSizeX": str(x),
                 "cryoalSizeY": str(y),
                 "cryoalSizeZ": str(z),
-                "cryoalTiltMin": f"{tomogram.tilt_range[0]:g}",
-                "cryoalTiltMax": f"{tomogram.tilt_range[1]:g}",
-                "cryoalTiltAxis": tomogram.tilt_axis,
+                **tomogram.tilting.columns(),
             }
         )
     write_star(path, {"global": pd.DataFrame(rows, dtype=str).fillna("")})
@@ -135,6 +134,7 @@ def read_tomograms(path: Path, unpack_into: Path | None = None) -> dict[str, Tom
     for values in table.to_dict("records"):
         row = {str(name): str(value) for name, value in values.items()}
         own = {name: row.pop(name) for name in list(row) if name.startswith("cryoal")}
+        tilting = Tilting.of({"rlnTomoName": row["rlnTomoName"], **own})
         tomograms[row["rlnTomoName"]] = Tomogram(
             name=row["rlnTomoName"],
             shape=(
@@ -144,8 +144,9 @@ def read_tomograms(path: Path, unpack_into: Path | None = None) -> dict[str, Tom
             ),
             voxel_size=float(own["cryoalVoxelSize"]),
             load=_loader(VOLUME, own, unpack_into, path.parent),
-            tilt_range=(float(own["cryoalTiltMin"]), float(own["cryoalTiltMax"])),
-            tilt_axis=own["cryoalTiltAxis"],
+            tilt_range=tilting.tilt_range,
+            tilt_axis=tilting.tilt_axis,
+            beam_axis=tilting.beam_axis,
             load_display=_loader(DISPLAY, own, unpack_into, path.parent),
             display_path=own.get(DISPLAY[0], ""),
             **_shown(own),

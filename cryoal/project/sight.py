@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoal.core.geometry import sampled_region
+from cryoal.core.tilting import tiltings
 from cryoal.data.augment import views
 from cryoal.data.store import Index, SubtomogramStore
 from cryoal.io.files import unwritable
@@ -180,22 +180,18 @@ def share_measured(index: Index, side: int) -> NDArray[np.float32]:
 
     Where they have missed it lies the missing wedge.
     """
-    facts = index.tomograms[["cryoalTiltMin", "cryoalTiltMax", "cryoalTiltAxis"]].astype(str)
-    counts = Counter(facts.itertuples(index=False, name=None))
+    counts = Counter(tiltings(index.tomograms).values())
     total = np.zeros((side, side, side // 2 + 1), dtype=np.float32)
-    for (low, high, axis), count in counts.items():
-        total += count * sampled_region((side,) * 3, (float(low), float(high)), axis)
-    return total / np.float32(max(len(facts), 1))
+    for tilting, count in counts.items():
+        total += count * tilting.measured((side,) * 3)
+    return total / np.float32(max(counts.total(), 1))
 
 
 def views_of(index: Index, tomogram: NDArray[np.str_]) -> NDArray[np.bool_]:
     """Views that each particle's tomogram allows: (N, 4) bool."""
-    facts = index.tomograms.astype(str).set_index("rlnTomoName").to_dict("index")
     allowed = {
-        name: views(
-            (float(row["cryoalTiltMin"]), float(row["cryoalTiltMax"])), row["cryoalTiltAxis"]
-        )
-        for name, row in facts.items()
+        name: views(tilting.tilt_range, tilting.tilt_axis, tilting.beam_axis)
+        for name, tilting in tiltings(index.tomograms).items()
     }
     if not len(tomogram):
         return np.zeros((0, 4), dtype=bool)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
+from cryoal.core.tilting import Tilting, tiltings
 from cryoal.core.tomogram import Tomogram
-from cryoal.data.extract import BoxGeometry, Task, look
+from cryoal.data.extract import BoxGeometry, Task, look, look_for_wedge
 from cryoal.data.placement import Check, by_list, misread_lists, settle_contrast
 from cryoal.data.readings import FEW, UNDECIDED
 from cryoal.data.store import Index
@@ -122,27 +123,19 @@ def look_at(
         _refuse_misread(checks, misread)
     contrasts = _contrasts(todo, checks, options.contrast)
     warnings += _unlike(checks, contrasts)
+    warnings += _contradicted(index, tasks, checks, executor)
     for warning in warnings:
         log.warning("%s", warning)
-    tilted = {task.tomogram.name: tilts(task.tomogram) for task in tasks}
+    tilted = {task.tomogram.name: task.tomogram.tilting.columns() for task in tasks}
     table = _with_tilts(index, tilted)
     return Survey(table, todo, checks, contrasts, len(current), warnings)
-
-
-def tilts(tomogram: Tomogram) -> dict[str, str]:
-    """A tomogram's tilts as the index of boxes has them."""
-    return {
-        "cryoalTiltMin": f"{tomogram.tilt_range[0]:g}",
-        "cryoalTiltMax": f"{tomogram.tilt_range[1]:g}",
-        "cryoalTiltAxis": tomogram.tilt_axis,
-    }
 
 
 def _with_tilts(index: Index, tilted: dict[str, dict[str, str]]) -> Index:
     """Put the tilts of today beside finished tomograms: no box depends on them, training does."""
     table = index.tomograms.copy()
-    for column in ("cryoalTiltMin", "cryoalTiltMax", "cryoalTiltAxis"):
-        if column in table:
+    if len(table):
+        for column in Tilting.COLUMNS:
             table[column] = [tilted[name][column] for name in table["rlnTomoName"]]
     return replace(index, tomograms=table)
 
@@ -160,6 +153,28 @@ def _tell_missing(tasks: list[Task], checks: Mapping[str, Check]) -> None:
                 "surroundings, boxes that lack too much are left out",
                 *(name, count, np.prod(task.tomogram.shape)),
             )
+
+
+def _contradicted(
+    index: Index, tasks: list[Task], checks: Mapping[str, Check], executor: Executor
+) -> list[str]:
+    """Tomograms that show another wedge than is stated, also where only the statement is new."""
+    wedges = {name: check.wedge for name, check in checks.items()}
+    before = tiltings(index.tomograms) if len(index.tomograms) else {}
+    new = [
+        task.tomogram
+        for task in tasks
+        if task.tomogram.name not in checks
+        and before.get(task.tomogram.name) != task.tomogram.tilting
+    ]
+    wedges |= dict(zip((t.name for t in new), executor.map(look_for_wedge, new), strict=True))
+    found = []
+    for task in tasks:
+        name, wedge = task.tomogram.name, wedges.get(task.tomogram.name)
+        problem = wedge.contradicts(task.tomogram.tilting) if wedge else ""
+        if problem:
+            found.append(f"{name}: {problem}")
+    return found
 
 
 def _refuse_misread(checks: Mapping[str, Check], misread: Mapping[str, str]) -> None:

@@ -47,10 +47,12 @@ def test_every_view_is_a_rotation_and_none_a_mirror_image():
 
 
 @pytest.mark.parametrize("tilts", [(-60, 60), (-48, 66), (-60, 58), (0, 60)])
-@pytest.mark.parametrize("axis", ["y", "x"])
-def test_an_allowed_view_leaves_the_measured_region_in_place(tilts, axis):
-    region = sampled_region((31, 31, 31), tilts, axis, real=False)
-    for turn, allowed in zip(HALF_TURNS, views(tilts, axis), strict=True):
+@pytest.mark.parametrize(
+    ("axis", "beam"), [("y", "z"), ("x", "z"), ("z", "y"), ("x", "y"), ("y", "x"), (25.0, "z")]
+)
+def test_an_allowed_view_leaves_the_measured_region_in_place(tilts, axis, beam):
+    region = sampled_region((31, 31, 31), tilts, axis, beam, real=False)
+    for turn, allowed in zip(HALF_TURNS, views(tilts, axis, beam), strict=True):
         turned = region
         for dimension in np.flatnonzero(turn < 0):
             turned = np.roll(np.flip(turned, dimension), 1, dimension)

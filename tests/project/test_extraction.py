@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from conftest import cryoal
 
+from cryoal.core.tilting import Tilting, tiltings
 from cryoal.io.star import read_star
 from cryoal.project.project import Project
+from cryoal.project.sight import share_measured
 from cryoal.simulate.write import SimulationResult
 
 
@@ -110,6 +112,32 @@ def test_a_new_tilt_range_reaches_training_without_cutting_anew(project: Path) -
     index = Project.open(project).subtomograms.index
     assert set(index.tomograms["cryoalTiltMin"]) == {"-40"}
     assert set(index.tomograms["cryoalTiltMax"]) == {"50"}
+
+
+def test_a_beam_axis_reaches_training_without_cutting_anew_and_is_kept(
+    project: Path, simulated: SimulationResult
+) -> None:
+    before = mtimes(project)
+    outcome = cryoal("extract", project, "--beam-axis", "y", "--tilt-axis", 5, "-j", 1)
+    assert outcome.code == 0
+    assert mtimes(project) == before
+    stated = Tilting((-60.0, 60.0), 5.0, "y")
+    index = Project.open(project).subtomograms.index
+    assert set(tiltings(index.tomograms).values()) == {stated}
+    measured = share_measured(index, 24)
+    np.testing.assert_array_equal(measured, stated.measured((24, 24, 24)))
+    again = cryoal("extract", project, "--tomograms", simulated.tomograms, "-j", 1)
+    assert again.code == 0
+    assert {t.tilting for t in Project.open(project).tomograms.values()} == {stated}
+
+
+@pytest.mark.parametrize(
+    "options", [("--tilt-range", "nan", "nan"), ("--tilt-axis", "nan"), ("--tilt-range", 60, -60)]
+)
+def test_tilts_that_are_none_are_refused(project: Path, options: tuple) -> None:
+    outcome = cryoal("extract", project, *options)
+    assert outcome.code == 2
+    assert options[0] in outcome.stderr
 
 
 def test_what_was_read_is_kept_column_by_column(project: Path, simulated: SimulationResult) -> None:

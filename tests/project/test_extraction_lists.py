@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from conftest import cryoal
 
+from cryoal.io.mrc import write_volume
 from cryoal.io.particles import read_particles
 from cryoal.io.star import read_star, write_star
 from cryoal.io.tomograms import read_tomograms
@@ -160,3 +161,25 @@ def test_one_dead_voxel_turns_no_box_over_and_is_told(scene, done, tmp_path):
     np.testing.assert_allclose(after[after.ids], before[after.ids], atol=0.05)
     looked = cryoal("inspect", tmp_path / "t" / "TS_002.mrc", "--json")
     assert json.loads(looked.stdout)["missing_voxels"] == {"TS_002": 1}
+
+
+def test_a_volume_that_lies_on_its_side_is_told_by_its_empty_wedge(scene, done, tmp_path):
+    volume = mrcfile.read(scene.tomograms.parent / "tomograms" / "TS_001.mrc")
+    write_volume(tmp_path / "TS_001.mrc", np.ascontiguousarray(volume.transpose(1, 0, 2)), 10.0)
+    particles = inputs.read_particles(done / "particles.star")
+    zyx = particles.position[particles.tomogram == "TS_001"][:, [1, 0, 2]]
+    table = pd.DataFrame(zyx[:, ::-1], columns=["x", "y", "z"]).assign(tomogram="TS_001")
+    table.to_csv(tmp_path / "lying.csv", index=False)
+    lists = ("--particles", tmp_path / "lying.csv", "--unit", "angstrom", "--diameter", 260)
+    given = ("extract", tmp_path / "p", "--tomograms", tmp_path / "TS_001.mrc", *lists)
+    unsaid = cryoal(*given, "-j", 1, "--dry-run")
+    assert unsaid.code == 0, unsaid.stderr
+    assert "TS_001: its empty wedge is not where --beam-axis z" in unsaid.stderr
+    assert "say --beam-axis y --tilt-axis 0" in unsaid.stderr
+    said = cryoal(*given, "-j", 1, "--beam-axis", "y")
+    assert said.code == 0, said.stderr
+    assert "empty wedge" not in said.stderr
+    lying, upright = Project.open(tmp_path / "p").subtomograms, Project.open(done).subtomograms
+    ids = [f"TS_001/{n}" for n in range(1, 61)]
+    difference = lying[ids].transpose(0, 2, 1, 3) - upright[ids]
+    assert np.abs(difference).mean() < 0.05  # the background's sample is another
