@@ -9,7 +9,8 @@ import numpy as np
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Picks, formats
+from cryoal.io.base import Picks, formats, recognised
+from cryoal.io.content import Content
 from cryoal.io.files import refuse_overwriting
 from cryoal.io.import_list import open_lists
 from cryoal.io.particles import Reading, place_all, read_all, write_anew, write_particles
@@ -78,10 +79,12 @@ def convert_file(
     Raises
     ------
     CryoalError
-        As reading and writing do, and when source and target are the same file.
+        As reading and writing do, and when the target is a file that is read, or there is one of
+        that name that is no particle list.
     """
     form = formats.get(dialect)
     refuse_overwriting(target, [source])
+    _refuse_other(target)
     lists = open_lists(source, unit)
     given = {} if tomograms is None else tomograms
     refuse_overwriting(target, [one.content.path for one in lists])
@@ -104,6 +107,18 @@ def convert_file(
     rewritten = particles.dialect == dialect and shown
     left = columns_left(particles, form, rewritten=rewritten)
     return _audit(reading, again, left, side_table_of(target) if left else None)
+
+
+def _refuse_other(target: Path) -> None:
+    """Refuse to write over a file that is no particle list: a tomogram, somebody's notes."""
+    if not (target.is_file() and target.stat().st_size):
+        return
+    try:
+        recognised(Content(target))
+    except CryoalError as problem:
+        raise CryoalError(
+            f"{target}: is there, and no particle list; name another file, or move it"
+        ) from problem
 
 
 def _audit(before: Reading, after: Reading, left: list[str], side_table: Path | None) -> Audit:
