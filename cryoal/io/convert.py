@@ -10,7 +10,8 @@ import numpy as np
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.tomogram import Tomogram
-from cryoal.io.base import Picks, formats
+from cryoal.io.base import Picks, formats, recognised
+from cryoal.io.content import Content
 from cryoal.io.files import refuse_overwriting
 from cryoal.io.import_list import open_lists
 from cryoal.io.inspect import is_one, look, members
@@ -93,9 +94,11 @@ def convert_file(
     Raises
     ------
     CryoalError
-        As reading and writing do, and when source and target are the same file.
+        As reading and writing do, and when the target is a file that is read, or there is one of
+        that name that is no particle list.
     """
     form = formats.get(dialect)
+    _refuse_other(target)
     lists = _open(source, unit, pick_voxel_size)
     given = {} if tomograms is None else tomograms
     if tomograms is None:
@@ -173,6 +176,18 @@ def _tomograms_of_all(lists: list[Listed], voxel_size: float | None) -> dict[str
                     f"of {known.voxel_size:g} A in {known.path}; give --tomograms"
                 )
     return found
+
+
+def _refuse_other(target: Path) -> None:
+    """Refuse to write over a file that is no particle list: a tomogram, somebody's notes."""
+    if not (target.is_file() and target.stat().st_size):
+        return
+    try:
+        recognised(Content(target))
+    except CryoalError as problem:
+        raise CryoalError(
+            f"{target}: is there, and no particle list; name another file, or move it"
+        ) from problem
 
 
 def _largest_change(before: ParticleSet, plan: Plan, after: list[Reading]) -> float:

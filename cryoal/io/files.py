@@ -93,7 +93,8 @@ def _begin(target: Path) -> tuple[int, Path]:
         name = f".{target.name[:_LONGEST]}.{_this_host()}-{secrets.token_hex(4)}.part"
         beside = target.with_name(name)
         try:
-            descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            descriptor = os.open(beside, flags, 0o666)
         except FileExistsError:
             continue
         except OSError as problem:
@@ -111,7 +112,9 @@ def _sweep(folder: Path) -> None:
     Only files named as ``_begin`` names them, by this machine, on which no process holds the
     lock; whatever cannot be locked to prove that is left.
     """
-    with os.scandir(folder) as entries:
+    begun: list[str] = []
+    # A folder may take files and not list them.
+    with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
         begun = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
     for beside in begun:
         if f".{_this_host()}-" not in beside:

@@ -207,7 +207,7 @@ def _guess(left: list[str], wishes: list[str], names: list[str], match: NameMatc
 @lru_cache(maxsize=10_000)
 def _plain_numbers(name: str) -> str:
     """A series' name with the zeros before its numbers taken off."""
-    return re.sub(r"\d+", lambda found: str(int(found.group())), series_name(name))
+    return re.sub(r"(?<!\d)0+(?=\d)", "", series_name(name))
 
 
 _READINGS: tuple[Callable[[str], str], ...] = (file_stem, series_name, _plain_numbers)

@@ -217,7 +217,7 @@ def select(
     if before is not None and (before.acquisition, before.seed) != (name, seed):
         before = None
     if before is not None and len(before) >= wanted:
-        if not (labels.keys() | project.labels.unsure()).issuperset(before.ids):
+        if not project.labels.book().answers().keys() >= set(before.ids):
             return before
         wanted += len(before)  # all of it is answered, and nothing was learnt from that
     began = time.monotonic()

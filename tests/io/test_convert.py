@@ -116,3 +116,24 @@ def test_what_is_no_file_is_one_line_and_exit_code_2(tmp_path, name):
     assert outcome.code == 2
     assert f"{tmp_path / name}: " in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [b"my notes\n", b"\0" * 208 + b"MAP DD" + b"\0" * 2000])
+def test_what_is_no_particle_list_is_not_written_over(tmp_path, content):
+    (tmp_path / "a.coords").write_text("1.5 2 3\n4 5 6\n")
+    (tmp_path / "mine").write_bytes(content)
+    with pytest.raises(CryoalError, match="no particle list"):
+        convert_file(tmp_path / "a.coords", tmp_path / "mine", "relion3", voxel_size=10.0)
+    assert (tmp_path / "mine").read_bytes() == content
+    (tmp_path / "mine").write_bytes(b"")
+    for dialect in ("relion3", "csv", "relion3"):  # an earlier conversion is replaced
+        convert_file(tmp_path / "a.coords", tmp_path / "mine", dialect, voxel_size=10.0)
+
+
+def test_a_source_is_not_written_over_by_another_name(tmp_path):
+    (tmp_path / "a.coords").write_text("1.5 2 3\n4 5 6\n")
+    (tmp_path / "b.coords").hardlink_to(tmp_path / "a.coords")
+    (tmp_path / "c.coords").symlink_to(tmp_path / "a.coords")
+    for name in ("a.coords", "b.coords", "c.coords"):
+        with pytest.raises(CryoalError, match="its own source"):
+            convert_file(tmp_path / "a.coords", tmp_path / name, "relion3", voxel_size=10.0)

@@ -156,3 +156,15 @@ def test_renaming_back_for_all_is_what_was_said_before(asked: tuple[Path, list[s
     two.refresh()
     two.rename("x", "a", for_all=True)
     assert state(project)["classes"] == before
+
+
+def test_an_answered_queue_does_not_come_back_for_what_people_dispute_in_it(
+    project: Path,
+) -> None:
+    ids = json.loads(run("select", project, "-n", 6, "--json"))["ids"]
+    labels = Project(project).labels
+    labels.add(dict.fromkeys(ids, "a"), "one", round_number=0)
+    labels.add({ids[0]: "junk"}, "two", round_number=0)
+    again = json.loads(run("select", project, "-n", 6, "--json"))
+    assert again["ids"][:6] == ids
+    assert len(again["ids"]) == 12
