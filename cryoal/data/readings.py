@@ -137,6 +137,7 @@ def readings_of(
         readings[f"flipped along {name}"] = flipped
     readings["with x and z exchanged"] = centres[:, ::-1]
     readings["with y and z exchanged"] = centres[:, [1, 0, 2]]
+    readings["with x and y exchanged"] = centres[:, [0, 2, 1]]
     readings |= others
     readings["times two"] = centres * 2
     readings["half"] = centres / 2

@@ -58,6 +58,7 @@ def test_noise_alone_decides_nothing():
         ("flipped along x", lambda c: c * [1, 1, -1] + [0, 0, SHAPE[2] - 1]),
         ("times two", lambda c: c / 2),
         ("with x and z exchanged", lambda c: c[:, ::-1]),
+        ("with x and y exchanged", lambda c: c[:, [0, 2, 1]]),
     ],
 )
 def test_a_mistaken_reading_is_named(reading, mistake):
