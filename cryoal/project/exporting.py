@@ -197,7 +197,7 @@ def omissions(
     if only_class is None and min_confidence <= 0:
         return np.full(len(status), "")
     reasons = [
-        ("duplicate", status == "duplicate"),
+        ("as duplicate", status == "duplicate"),
         ("unclassified", status == "unclassified"),
         ("without a box", ~known),
         ("of another class", none if only_class is None else label != only_class),
