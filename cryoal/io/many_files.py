@@ -21,7 +21,7 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Format, formats
 from cryoal.io.classes import class_names
 from cryoal.io.files import digest_of_bytes
-from cryoal.io.names import match_file, safe_name
+from cryoal.io.names import safe_name
 from cryoal.io.numbering import map_of
 from cryoal.io.particles import form_of, refuse_several, write_anew, write_particles
 from cryoal.io.side_table import side_table_of
@@ -235,14 +235,20 @@ def _tell_names(parts: list[Part], form: Format) -> None:
         log.warning("names made safe for files: %s%s", ", ".join(told[:5]), more)
     if not form.one_tomogram or _names_class(form):
         return
-    names = [part.tomogram for part in parts]
-    lost = [p.path.name for p in parts if match_file(p.path.stem, names) != p.tomogram]
+    names = {part.tomogram for part in parts}
+    lost = [p.path.name for p in parts if _beginning(p.path.stem, names) != p.tomogram]
     if lost:
         log.warning(
             "%d of %d file names do not begin with the name of their tomogram, which stands in no "
             "%s file: %s; %s says which is whose",
             *(len(lost), len(parts), form.name, ", ".join(lost[:3]), MANIFEST),
         )
+
+
+def _beginning(stem: str, names: set[str]) -> str:
+    """Longest of these names that a file's begins with, by which a list is read; empty if none."""
+    ends = (k for k in range(len(stem), 0, -1) if k == len(stem) or not stem[k].isalnum())
+    return next((stem[:k] for k in ends if stem[:k] in names), "")
 
 
 def _tell_columns(plan: Plan, form: Format, beside: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,39 @@ class Tally:
         parts += [", ".join(f"{n} {name}" for name, n in others.items() if n)]
         parts += [f"{self.rows} row{'' if self.rows == 1 else 's'} in all"]
         return "; ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    path, legend : Path
+        The particle file (with ``{tomogram}`` and ``{class}`` where each has its own), and the
+        table of class numbers and names.
+    rows : int
+    tally : Tally
+        Of these rows.
+    omitted : {why: rows}
+        Rows of the project that the filters left out.
+    labelled_close : int
+        Particles of the project too close to another one, both labelled; both stay.
+    files : int
+    """
+
+    path: Path
+    legend: Path
+    rows: int
+    tally: Tally
+    omitted: dict[str, int]
+    labelled_close: int
+    files: int = 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``{class: particles}`` of these rows, duplicates not counted."""
+        return self.tally.classes
 
 
 def tally(label: ArrayLike, status: ArrayLike) -> Tally:

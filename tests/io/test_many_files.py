@@ -253,6 +253,9 @@ def test_file_names_that_do_not_tell_their_tomogram_are_said(
     assert "do not begin with" not in caplog.text
     write(some(), tmp_path / "{class}_{tomogram}.coords", "coords")
     assert "9 of 9 file names do not begin with the name of their tomogram" in caplog.text
+    caplog.clear()
+    write(some(["T", "T_2"], ["2"]), tmp_path / "short" / "{tomogram}_{class}.coords", "coords")
+    assert "1 of 2 file names do not begin" in caplog.text  # T_2.coords is of T
 
 
 def test_a_list_is_not_converted_onto_itself(tmp_path: Path) -> None:
