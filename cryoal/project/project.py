@@ -227,7 +227,7 @@ class Project:
 
     def export(
         self,
-        output: Path | None = None,
+        output: Path | str | None = None,
         *,
         dialect: str | None = None,
         only_class: str | None = None,
@@ -254,7 +254,8 @@ class Project:
             self.particles, classified, only_class=only_class, min_confidence=min_confidence
         )
         form = form_of(particles, dialect)
-        plan = plan_files(particles, output or self._export_path(particles, form), form.name)
+        target = Path(output) if output else self._export_path(particles, form)
+        plan = plan_files(particles, target, form.name)
         write_files(particles, plan, self.tomograms, dialect)
         path = plan.target
         legend = plan.folder / ("cryoal" if plan.many else path.stem)
