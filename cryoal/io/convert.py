@@ -18,7 +18,7 @@ from cryoal.io.inspect import is_one, look, members
 from cryoal.io.listing import Listed
 from cryoal.io.many_files import MANIFEST, Plan, plan_files, write_files
 from cryoal.io.particles import Reading, place_all, read_all
-from cryoal.io.side_table import columns_left, side_table_of
+from cryoal.io.side_table import ENDING, columns_left, side_table_of
 
 log = logging.getLogger(__name__)
 
@@ -149,19 +149,21 @@ def _open(source: Path, unit: str | None, pick_voxel_size: float | None) -> list
         return open_lists(source, unit, pick_voxel_size)
     lists, others = [], []
     for path in members(source):
-        if path.name == MANIFEST or path.name == side_table_of(Path(path.stem)).name:
+        if path.name == MANIFEST or path.name.endswith(ENDING):
             continue
-        found = look(path)
-        if found.facts["kind"] == "particles":
-            # or an error that says what is wrong with it
-            lists += open_lists(path, unit, pick_voxel_size)
+        found = look(path, unit=unit, pick_voxel_size=pick_voxel_size)
+        opened = [one.listed for one in (found, *found.lists) if one.listed is not None]
+        if found.facts["kind"] == "particles" and found.facts["refused"]:
+            raise CryoalError(found.facts["refused"])
+        if opened:
+            lists += opened
         else:
             others.append(path.name)
     if not lists:
         raise CryoalError(f"{source}: no particle list in this folder")
     if others:
-        log.info("%s: %d other files were passed over: %s", source, len(others),
-                 ", ".join(others[:5]))  # fmt: skip
+        shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+        log.info("%s: files passed over, as no particle lists: %d (%s)", source, len(others), shown)
     return lists
 
 

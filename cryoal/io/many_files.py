@@ -21,7 +21,7 @@ from cryoal.core.tomogram import Tomogram
 from cryoal.io.base import Format, formats
 from cryoal.io.classes import class_names
 from cryoal.io.files import digest_of_bytes
-from cryoal.io.names import match_file, safe_name
+from cryoal.io.names import safe_name
 from cryoal.io.numbering import map_of
 from cryoal.io.particles import form_of, refuse_several, write_anew, write_particles
 from cryoal.io.side_table import side_table_of
@@ -152,14 +152,13 @@ def write_files(
     """
     form = form_of(particles, dialect)
 
-    def write(part: ParticleSet, path: Path) -> None:
+    def write(part: ParticleSet, path: Path) -> Path | None:
         if anew:
-            write_anew(part, path, tomograms, form.name, relion_centre=relion_centre)
-        else:
-            write_particles(part, path, tomograms, dialect, relion_centre=relion_centre)
+            return write_anew(part, path, tomograms, form.name, relion_centre=relion_centre)
+        return write_particles(part, path, tomograms, dialect, relion_centre=relion_centre)
 
     if not plan.many:
-        write(particles, plan.target)
+        _tell_columns(plan, form, write(particles, plan.target))
         return
     before = _read_manifest(plan.folder)
     key = plan.target.relative_to(plan.folder).as_posix()
@@ -173,12 +172,14 @@ def write_files(
     manifest = plan.folder / MANIFEST
     # First, so that what a killed run leaves is known to be its own.
     write_tsv(manifest, pd.concat([others, rows]))
+    beside: Path | None = None
     for part in plan.parts:
         chosen = particles[part.rows]
         if part.label and _names_class(form):
             table = chosen.table if len(chosen.table) else pd.DataFrame(index=range(len(chosen)))
             chosen = replace(chosen, table=table.assign(pickable_object_name=part.label))
-        write(chosen, part.path)
+        beside = write(chosen, part.path)
+    _tell_columns(plan, form, beside)
     rows["sha256"] = [digest_of_bytes(part.path) for part in plan.parts]
     stale = others[others["target"] == key]
     kept = others[others["target"] != key]
@@ -234,13 +235,26 @@ def _tell_names(parts: list[Part], form: Format) -> None:
         log.warning("names made safe for files: %s%s", ", ".join(told[:5]), more)
     if not form.one_tomogram or _names_class(form):
         return
-    names = [part.tomogram for part in parts]
-    lost = [p.path.name for p in parts if match_file(p.path.stem, names) != p.tomogram]
+    names = {part.tomogram for part in parts}
+    lost = [p.path.name for p in parts if _beginning(p.path.stem, names) != p.tomogram]
     if lost:
         log.warning(
             "%d of %d file names do not begin with the name of their tomogram, which stands in no "
             "%s file: %s; %s says which is whose",
             *(len(lost), len(parts), form.name, ", ".join(lost[:3]), MANIFEST),
+        )
+
+
+def _beginning(stem: str, names: set[str]) -> str:
+    """Longest of these names that a file's begins with, by which a list is read; empty if none."""
+    ends = (k for k in range(len(stem), 0, -1) if k == len(stem) or not stem[k].isalnum())
+    return next((stem[:k] for k in ends if stem[:k] in names), "")
+
+
+def _tell_columns(plan: Plan, form: Format, beside: Path | None) -> None:
+    if beside is not None:
+        log.info(
+            "columns that %s has no place for are in %s", form.name, side_table_of(plan.target)
         )
 
 

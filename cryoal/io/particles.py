@@ -199,7 +199,7 @@ def write_particles(
     dialect: str | None = None,
     *,
     relion_centre: str = "half",
-) -> None:
+) -> Path | None:
     """Write particles as they came, or in another dialect.
 
     Parameters
@@ -213,6 +213,10 @@ def write_particles(
         None, or the one they came in: all blocks and columns as they were.
     relion_centre : "half" or "half-minus-one"
         For writing rlnCenteredCoordinate.
+
+    Returns
+    -------
+    Path of the table of those columns, None if each had its place
 
     Raises
     ------
@@ -229,9 +233,8 @@ def write_particles(
         and form.rewrite is not None
     ):
         form.rewrite(particles, Path(path))
-        write_side_table(particles, Path(path), form, rewritten=True)
-        return
-    write_anew(particles, path, tomograms, wanted, relion_centre=relion_centre)
+        return write_side_table(particles, Path(path), form, rewritten=True)
+    return write_anew(particles, path, tomograms, wanted, relion_centre=relion_centre)
 
 
 def form_of(particles: ParticleSet, dialect: str | None = None) -> Format:
@@ -263,7 +266,7 @@ def write_anew(
     dialect: str,
     *,
     relion_centre: str = "half",
-) -> None:
+) -> Path | None:
     """Write particles with their positions counted anew, also in the dialect they came in."""
     form = formats.get(dialect)
     if form.write is None:
@@ -277,4 +280,4 @@ def write_anew(
         )
     refuse_several(particles, Path(path), form)
     form.write(particles, Path(path), tomograms, relion_centre)
-    write_side_table(particles, Path(path), form)
+    return write_side_table(particles, Path(path), form)

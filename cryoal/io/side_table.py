@@ -1,6 +1,5 @@
 """Columns that a dialect has no place for, kept in a table beside its file."""
 
-import logging
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +10,8 @@ from cryoal.io.base import Format, formats
 from cryoal.io.classes import class_column
 from cryoal.io.tsv import write_tsv
 
-log = logging.getLogger(__name__)
+#: What the table of a list has behind the list's name.
+ENDING = ".columns.tsv"
 
 
 def side_table_of(path: Path) -> Path:
@@ -22,7 +22,7 @@ def side_table_of(path: Path) -> Path:
     >>> side_table_of(Path("out/picks.em")).as_posix()
     'out/picks.em.columns.tsv'
     """
-    return path.with_name(f"{path.name}.columns.tsv")
+    return path.with_name(f"{path.name}{ENDING}")
 
 
 def columns_left(particles: ParticleSet, form: Format, *, rewritten: bool = False) -> list[str]:
@@ -62,6 +62,4 @@ def write_side_table(
     front = pd.DataFrame({"id": particles.id, "tomogram": particles.tomogram}, dtype=str)
     rest = particles.table[[c for c in columns if c not in front]].reset_index(drop=True)
     write_tsv(target, pd.concat([front, rest], axis=1))
-    log.info("%s: %d columns that %s has no place for are in %s", path, len(columns), form.name,
-             target)  # fmt: skip
     return target

@@ -143,7 +143,7 @@ def average(
 
 
 def _where(averages: Averages) -> str:
-    """Where particles are looked for. Not where they lie: that noise moves as much as picks err."""
+    """Where particles are looked for; where they lie noise decides too, if they are faint."""
     if not averages.moves:
         return "at the centre of its box"
     farthest = PLACES[averages.lies > 0].square().sum(1).max()

@@ -80,6 +80,39 @@ class Tally:
         return "; ".join(part for part in parts if part)
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    path, legend : Path
+        The particle file (with ``{tomogram}`` and ``{class}`` where each has its own), and the
+        table of class numbers and names.
+    rows : int
+    tally : Tally
+        Of these rows.
+    omitted : {why: rows}
+        Rows of the project that the filters left out.
+    labelled_close : int
+        Particles of the project too close to another one, both labelled; both stay.
+    files : int
+    """
+
+    path: Path
+    legend: Path
+    rows: int
+    tally: Tally
+    omitted: dict[str, int]
+    labelled_close: int
+    files: int = 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``{class: particles}`` of these rows, duplicates not counted."""
+        return self.tally.classes
+
+
 def tally(label: ArrayLike, status: ArrayLike) -> Tally:
     """Count rows by labels and states, (N,) each."""
     states = np.asarray(status, dtype=str)
@@ -239,7 +272,7 @@ def omissions(
     if only_class is None and min_confidence <= 0:
         return np.full(len(status), "")
     reasons = [
-        ("duplicate", status == "duplicate"),
+        ("as duplicate", status == "duplicate"),
         ("unclassified", status == "unclassified"),
         ("without a box", ~known),
         ("of another class", none if only_class is None else label != only_class),

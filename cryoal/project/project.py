@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,39 +36,6 @@ Progress = Callable[[int, int], None]
 
 def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What an export wrote.
-
-    Attributes
-    ----------
-    path, legend : Path
-        The particle file (with ``{tomogram}`` and ``{class}`` where each has its own), and the
-        table of class numbers and names.
-    rows : int
-    tally : Tally
-        Of these rows.
-    omitted : {why: rows}
-        Rows of the project that the filters left out.
-    labelled_close : int
-        Particles of the project too close to another one, both labelled; both stay.
-    files : int
-    """
-
-    path: Path
-    legend: Path
-    rows: int
-    tally: exporting.Tally
-    omitted: dict[str, int]
-    labelled_close: int
-    files: int = 1
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """``{class: particles}`` of these rows, duplicates not counted."""
-        return self.tally.classes
 
 
 class Project:
@@ -261,13 +227,13 @@ class Project:
 
     def export(
         self,
-        output: Path | None = None,
+        output: Path | str | None = None,
         *,
         dialect: str | None = None,
         only_class: str | None = None,
         min_confidence: float | None = None,
         min_distance: float | None = None,
-    ) -> Exported:
+    ) -> exporting.Exported:
         """Write every particle with class and confidence, and the legend of class numbers.
 
         Parameters
@@ -288,7 +254,8 @@ class Project:
             self.particles, classified, only_class=only_class, min_confidence=min_confidence
         )
         form = form_of(particles, dialect)
-        plan = plan_files(particles, output or self._export_path(particles, form), form.name)
+        target = Path(output) if output else self._export_path(particles, form)
+        plan = plan_files(particles, target, form.name)
         path = plan.target
         legend = plan.folder / ("cryoal" if plan.many else path.stem)
         legend = legend.with_name(f"{legend.name}_classes.tsv")
@@ -303,7 +270,8 @@ class Project:
         why = exporting.omissions(classified, only_class, min_confidence)
         omitted = {str(reason): int((why == reason).sum()) for reason in np.unique(why[why != ""])}
         close = classified.labelled_close
-        return Exported(path, legend, len(particles), tally, omitted, close, len(plan.parts))
+        files = len(plan.parts)
+        return exporting.Exported(path, legend, len(particles), tally, omitted, close, files)
 
     def _export_path(self, particles: ParticleSet, form: Format) -> Path:
         """Where an export goes: a file, or a folder where one file could not hold it."""

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import cryoal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
@@ -128,6 +130,30 @@ def test_names_that_would_share_a_file_are_refused_before_any_is_written(
     assert not (tmp_path / "out").exists()
 
 
+WORDS = st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=4, unique=True)
+
+
+@given(WORDS, WORDS, st.sampled_from(["copick", "coords", "portal"]))
+def test_whatever_names_are_each_row_has_one_file_below_the_folder_or_all_are_refused(
+    names: list[str], classes: list[str], dialect: str
+) -> None:
+    particles = ParticleSet(
+        np.arange(N).astype(str), np.resize(np.array(names, dtype=object), N), np.zeros((N, 3)),
+        table=pd.DataFrame({"cryoalLabel": np.resize(np.array(classes, dtype=object), N)}),
+    )  # fmt: skip
+    folder = Path("/nowhere/out")
+    try:
+        parts = plan_files(particles, folder, dialect).parts
+    except CryoalError:
+        return
+    assert sorted(row for part in parts for row in part.rows.tolist()) == list(range(N))
+    assert len({str(part.path).casefold() for part in parts}) == len(parts)
+    for part in parts:
+        inside = part.path.relative_to(folder).parts
+        assert not {"", ".", ".."} & set(inside)
+        assert all(len(name.encode()) < 255 - len(".columns.tsv") for name in inside)
+
+
 def test_names_as_long_as_they_can_be_have_files(tmp_path: Path) -> None:
     names = ["長" * 200 + "1", "b" * 400]
     assert len(write(some(names, ["é" * 300]), tmp_path / "out", "copick")) == 2
@@ -227,6 +253,9 @@ def test_file_names_that_do_not_tell_their_tomogram_are_said(
     assert "do not begin with" not in caplog.text
     write(some(), tmp_path / "{class}_{tomogram}.coords", "coords")
     assert "9 of 9 file names do not begin with the name of their tomogram" in caplog.text
+    caplog.clear()
+    write(some(["T", "T_2"], ["2"]), tmp_path / "short" / "{tomogram}_{class}.coords", "coords")
+    assert "1 of 2 file names do not begin" in caplog.text  # T_2.coords is of T
 
 
 def test_a_list_is_not_converted_onto_itself(tmp_path: Path) -> None:
@@ -276,3 +305,20 @@ def test_the_columns_kept_beside_a_list_are_no_list_of_their_own(tmp_path: Path)
     ]
     assert [one["n_particles"] for one in facts if one["kind"] == "particles"] == [1]
     assert read_tsv(tmp_path / "out" / "TS_01.coords.columns.tsv")["note"].tolist() == ["mine"]
+
+
+def test_a_damaged_list_in_a_folder_is_refused_and_other_files_are_passed_over(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    files = write(some(), out, "copick")
+    (out / "notes.txt").write_text("picked on Monday\n")
+    outcome = cryoal("convert", out, tmp_path / "a.csv", "--to", "csv")
+    assert outcome.code == 0, outcome.stderr
+    assert f"read      {N} particles in 9 files" in outcome.stdout
+    assert "files passed over, as no particle lists: 1 (notes.txt)" in outcome.stderr
+    files[4].write_text(files[4].read_text()[:-40])
+    refused = cryoal("convert", out, tmp_path / "b.csv", "--to", "csv")
+    assert refused.code == 2
+    assert str(files[4]) in refused.stderr
+    assert not (tmp_path / "b.csv").exists()

@@ -140,7 +140,7 @@ def test_particles_beside_their_centre_are_looked_for_there(beside_their_centre,
     for way, seen in {"still": still, "placed": placed}.items():
         with caplog.at_level("INFO", logger="cryoal"):
             found = average(still, *known, placed=placed if way == "placed" else None)
-        # What was done; how many err is not said, for the estimate cannot tell it from noise.
+        # What was done; not how many lie elsewhere, as noise moves faint ones picked exactly too.
         assert caplog.messages[-1].endswith(where[way])
         assert "%" not in caplog.messages[-1]
         said = found.averages[0](torch.from_numpy(seen)).numpy()

@@ -1,5 +1,6 @@
 """What comes out: every row that went in, with a class, a confidence and a status."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from conftest import cryoal
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
+from cryoal.io.predictions import write_predictions
 from cryoal.io.star import read_star
 from cryoal.project.exporting import (
     Classified,
@@ -150,7 +152,7 @@ def test_every_row_is_counted_once(particles: ParticleSet) -> None:
         "junk 1, ribosome 1; 1 duplicate, 1 unclassified, 1 left out; 5 rows in all"
     )
     why = omissions(found, "ribosome", 0.5)
-    assert why.tolist() == ["", "duplicate", "of another class", "without a box", "unclassified"]
+    assert why.tolist() == ["", "as duplicate", "of another class", "without a box", "unclassified"]
     assert omissions(found, None, 0.8).tolist()[2] == "less certain than 0.8"
     assert set(omissions(found)) == {""}
 
@@ -260,3 +262,40 @@ def test_a_filter_says_how_many_rows_it_leaves_out_and_why(project: Path) -> Non
     assert "Left out of 72 rows: 1 of another class, 69 unclassified." in outcome.stderr
     assert "2 rows in " in outcome.stderr
     assert "(ribosome 2; 2 rows in all)" in outcome.stderr
+
+
+def test_status_export_and_report_count_every_row_once(project: Path) -> None:
+    settings = project / "cryoal.toml"
+    settings.write_text(settings.read_text() + "\nribosome.diameter = 20000\n")
+    opened = Project.open(project)
+    ids = opened.subtomograms.ids
+    p = np.tile(np.array([[0.7, 0.2, 0.1]], dtype=np.float32), (len(ids), 1))
+    p[::3] = [0.1, 0.2, 0.7]
+    here = opened.layout.round(1)
+    here.predictions.parent.mkdir(parents=True)
+    here.teacher.touch()
+    classes = ("ribosome", "groel", "junk")
+    write_predictions(here.predictions, Predictions(ids, classes, {"teacher": p}, None), "")
+    opened.labels.add({str(ids[1]): "groel", str(ids[2]): "ribosome"}, "kim")
+    facts = json.loads(cryoal("status", project, "--json").stdout)
+    # A ribosome fills its tomogram: junk stays, and what people named.
+    junk = len(ids[::3])
+    assert facts["predicted"]["junk"] == junk
+    assert facts["duplicates"] > 0
+    assert facts["labelled_close"] == 1
+    rows = facts["rows"]
+    whole = sum(rows["classes"].values()) + sum(
+        rows[name] for name in ("duplicates", "unclassified", "left_out")
+    )
+    assert whole == rows["total"] == facts["particles"] == len(opened.particles)
+    said = cryoal("status", project).stdout
+    assert f"junk {junk}" in said
+    assert f"; {facts['duplicates']} duplicates; {whole} rows in all" in said
+    assert "1 labelled particle lies on another labelled one" in said
+    outcome = cryoal("export", project)
+    assert f"; {facts['duplicates']} duplicates; {whole} rows in all)" in outcome.stderr
+    assert cryoal("report", project).code == 0
+    page = (project / "report.html").read_text()
+    assert f"; {facts['duplicates']} duplicates; {whole} rows in all." in page
+    only = cryoal("export", project, "--min-confidence", 0.5)
+    assert f"Left out of {whole} rows: {facts['duplicates']} as duplicate." in only.stderr
