@@ -105,10 +105,12 @@ def convert_file(
         tomograms = _tomograms_of_all(lists, voxel_size)
     reading = place_all(lists, tomograms, relion_centre=relion_centre)
     particles = reading.particles
+    read = [source, *(one.content.path for one in lists)]
+    read += [Path(v) for t in given.values() for v in (t.path, t.display_path) if v]
+    refuse_overwriting(target, read)
     plan = plan_files(particles, target, dialect)
     for part in plan.parts:
-        refuse_overwriting(part.path, [source, *(one.content.path for one in lists)])
-        refuse_overwriting(part.path, [v for t in given.values() for v in (t.path, t.display_path)])
+        refuse_overwriting(part.path, read)
     used = {name: tomograms[name] for name in np.unique(particles.tomogram).tolist()}
     overruled = unit is not None or pick_voxel_size is not None
     # Where the file does not show its unit, a copy would not either.

@@ -148,3 +148,15 @@ def test_a_class_without_points_is_allowed(rng):
     assert weight.shape == (4, 5)
     assert np.isfinite(weight).all()
     assert np.isfinite(bias).all()
+
+
+def test_a_head_in_closed_form_is_as_sure_as_it_is_right(rng):
+    """Far from its own scale: in so few labels of so many dimensions it would be certain."""
+    points, targets = clouds(rng, 400, 60, apart=0.25)
+    told = np.concatenate([np.flatnonzero(targets == c)[:25] for c in range(3)])
+    found = settle(points, told, targets[told], 3, np.ones(60))
+    p = softmax(points @ found.weight.T + found.bias, axis=1)
+    rest = np.setdiff1d(np.arange(len(points)), told)
+    right = (p[rest].argmax(1) == targets[rest]).mean()
+    assert 0.5 < right < 0.9
+    assert p[rest].max(1).mean() == pytest.approx(right, abs=0.12)

@@ -184,3 +184,19 @@ def test_transfer_on_the_pool_takes_unlabelled_boxes():
     other = trained(shift=0)
     assert same(teacher, other[0])
     assert not same(student, other[1])
+
+
+def test_a_resumed_training_takes_no_step_twice(tmp_path):
+    class Killed(Exception):
+        pass
+
+    def die(step, expected, loss):
+        if step == 50:
+            raise Killed
+
+    schedule = replace(QUICK, student_steps=30)
+    state, steps = tmp_path / "training.safetensors", []
+    with pytest.raises(Killed):
+        trained(schedule=schedule, resume_path=state, save_every=15, progress=die)
+    trained(schedule=schedule, resume_path=state, progress=lambda step, *_: steps.append(step))
+    assert min(steps) > 45

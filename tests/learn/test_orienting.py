@@ -91,3 +91,15 @@ def test_who_moved_and_came_back_is_seen_as_before(search):
     search.stay(points)
     torch.testing.assert_close(search.points.points, before)
     assert not search.averages.moves
+
+
+def test_classes_of_different_shapes_are_judged_alike_by_search_and_network(search):
+    search, points, shares = search
+    averages = search.averages
+    averages.references.mul_(torch.tensor([0.5, 2.0, 6.0])[None, :, None])
+    references = averages.references.clone()
+    said = search.step(shares, TURNS)
+    averages.references.copy_(references)
+    expected = averages(points)
+    assert float(expected.std(0).min()) > 0.1, "the classes differ"
+    torch.testing.assert_close(said, expected, rtol=0.05, atol=0.5)

@@ -195,3 +195,16 @@ def test_a_labels_only_student_never_sees_the_teacher(batch):
 def test_an_average_that_should_learn_is_refused(also):
     with pytest.raises(CryoalError, match="moving average"):
         TransferOptions(average=True, **also)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["both networks", "the student alone"])
+def test_on_the_pool_each_particle_is_compared_with_itself(batch, alone):
+    boxes, targets, pool = batch
+    pair = a_pair(where="unlabelled")
+    t, s = (network.eval()(pool)[0] for network in (pair.teacher, pair.student))
+    expected = divergence(t, s, "kl").mean().item()
+    if alone:
+        found = pair.student_loss(boxes, targets, pool)
+    else:
+        found = pair.losses(boxes, targets, pool)[1]
+    assert found.item() == pytest.approx(expected, rel=1e-4)

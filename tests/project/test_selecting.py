@@ -178,3 +178,22 @@ def test_a_queue_passes_over_twins_of_one_class_and_never_for_junk() -> None:
     # A class that the networks do not know takes room as any other.
     assert asked({"a": "virus"}) == set("cdf")
     assert asked({"a": "virus"}, {"virus": 50.0}) == set("bcdf")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_controls_come_from_the_whole_list_and_not_from_its_beginning(seed: int) -> None:
+    particles = crowd()
+    in_order = ParticleSet(
+        particles.id,
+        np.where(np.arange(N) < N // 2, "A", "B"),
+        1e5 * np.random.default_rng(3).random((N, 3)),
+    )
+    pool = make_pool(
+        in_order, guesses(in_order), {}, set(), DIAMETER, None, np.random.default_rng(0)
+    )
+    rows = [int(name[1:]) for name in choose(pool, 60, "margin", 0.5, seed).controls]
+    assert len(rows) == 30
+    # Thirty at random: fewer than six of a half of them come about once in 6,000 lists.
+    assert 6 <= sum(row >= N // 2 for row in rows) <= 24
+    other = choose(pool, 60, "margin", 0.5, seed + 100).controls
+    assert {int(name[1:]) for name in other} != set(rows)
