@@ -1,6 +1,7 @@
 """The command line: parse, call one thing, say one sentence that ends in the next command."""
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -69,6 +70,9 @@ def main() -> None:
 
     Exit codes: 2 the input or the options are wrong, 1 the machine failed (or a bug).
     """
+    # Or every process started from here would look for modules in the working folder first, which
+    # may be that of a stranger's project.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     try:
         code = cli(prog_name="cryoal", standalone_mode=False)
     except CryoalError as problem:

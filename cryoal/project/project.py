@@ -12,6 +12,7 @@ import pandas as pd
 import cryoal.io as io
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
+from cryoal.core.registry import named_by_person
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.store import SubtomogramStore
 from cryoal.io.particles import suffix_of
@@ -156,20 +157,49 @@ class Project:
         number = self.newest_queue_number
         return Queue.read(self.layout.round(number).queries) if number >= 0 else None
 
-    def train(self, progress: Progress = silent, *, from_scratch: bool = False) -> RoundLayout:
-        """Train a round on today's labels, unless the newest one already was."""
-        from cryoal.project import round
+    def train(
+        self,
+        progress: Progress = silent,
+        *,
+        from_scratch: bool = False,
+        network: str | None = None,
+        student: str | None = None,
+    ) -> RoundLayout:
+        """Train a round on today's labels, unless the newest one already was.
 
-        return round.train(self, progress, from_scratch=from_scratch)
-
-    def predict(self, model: Path | None = None, progress: Progress = silent) -> Predictions:
-        """Predict every particle with the newest round, or with another's networks.
-
-        Classes have today's names, as in ``predictions``.
+        Parameters
+        ----------
+        network, student : str, optional
+            Of this round, instead of those of cryoal.toml; code of your own as ``file.py:Name``.
         """
         from cryoal.project import round
 
-        found = round.predict(self, model, progress)
+        with named_by_person(network, student):
+            return round.train(
+                self, progress, from_scratch=from_scratch, networks=(network, student)
+            )
+
+    def predict(
+        self,
+        model: Path | str | None = None,
+        progress: Progress = silent,
+        *,
+        network: str | None = None,
+        student: str | None = None,
+    ) -> Predictions:
+        """Predict every particle with the newest round, or with another's networks.
+
+        Classes have today's names, as in ``predictions``.
+
+        Parameters
+        ----------
+        network, student : str, optional
+            Code of your own that the model's files name, to let it run.
+        """
+        from cryoal.project import round
+
+        with named_by_person(network, student):
+            found = round.predict(self, None if model is None else Path(model), progress)
         return found.called(Classes.read(self.layout.classes).now)
 
     def select(
@@ -178,11 +208,21 @@ class Project:
         acquisition: str | None = None,
         seed: int = 0,
         progress: Progress = silent,
+        *,
+        network: str | None = None,
+        student: str | None = None,
     ) -> Queue:
-        """Choose the particles to ask about next; trains and predicts first if labels changed."""
+        """Choose the particles to ask about next; trains and predicts first if labels changed.
+
+        Parameters
+        ----------
+        network, student : str, optional
+            As ``train`` takes them.
+        """
         from cryoal.project import round
 
-        return round.select(self, n, acquisition, seed, progress)
+        with named_by_person(acquisition, network, student):
+            return round.select(self, n, acquisition, seed, progress, networks=(network, student))
 
     def classify(self, min_distance: float | None = None) -> exporting.Classified:
         """Class, confidence and status of every particle.
