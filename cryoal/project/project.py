@@ -1,15 +1,16 @@
 """A project: the folder on disk, and the verbs in their order."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 import cryoal.io as io
+from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.core.registry import named_by_person
@@ -25,12 +26,21 @@ from cryoal.project.labels import ProjectLabels
 from cryoal.project.layout import Layout, RoundLayout
 from cryoal.project.selecting import Queue
 from cryoal.project.settings import Settings, read_settings
+from cryoal.project.workers import refuse_unguarded_script
 
 Progress = Callable[[int, int], None]
 
 
 def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
+
+
+Files = str | Path | Sequence[str | Path]
+
+
+def _several(files: Files) -> Sequence[str | Path]:
+    """One file is a list of one."""
+    return [files] if isinstance(files, str | Path) else files
 
 
 @dataclass(frozen=True)
@@ -85,16 +95,101 @@ class Project:
     def extract(
         cls,
         path: Path | str,
-        tomograms: list[str] | list[Path],
-        particles: list[str] | list[Path],
-        **options: Any,
+        tomograms: Files = (),
+        particles: Files = (),
+        *,
+        diameter: float | None = None,
+        box: int | None = None,
+        voxel_size: float | None = None,
+        contrast: Literal["auto", "dark", "bright"] | None = None,
+        edge: Literal["pad", "drop"] | None = None,
+        float16: bool | None = None,
+        unit: str | None = None,
+        relion_centre: Literal["half", "half-minus-one"] = "half",
+        tilt_range: tuple[float, float] | None = None,
+        display_tomograms: str | None = None,
+        workers: int = 1,
+        scheduler: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = silent,
     ) -> "Project":
-        """Make a project from tomograms and picks, or add some to it.
+        """Make a project from tomograms and picks, or add some to it, as ``cryoal extract`` does.
 
-        Takes the options of ``cryoal.project.extraction.extract``.
+        Parameters
+        ----------
+        tomograms, particles : a file or pattern, or several
+            Empty stands for those that the project has.
+        diameter : float, Angstrom
+            Longest axis of the largest particle.
+        box : int, voxels
+            Stored box, even, instead of a diameter.
+        voxel_size : float, Angstrom
+            Default 10, or the tomogram's own when that is coarser.
+        contrast, edge, float16 : optional
+            None is what cryoal.toml says; else "auto", "pad" and False.
+        unit : str, optional
+            Of the coordinates; default what the file tells.
+        relion_centre : "half" or "half-minus-one"
+            Where centred coordinates count from.
+        tilt_range : (low, high), degrees
+        display_tomograms : str
+            Pattern of denoised volumes, for looking at.
+        workers : int
+            Processes. 1, the default, works in this one, in any script; more need a script whose
+            commands stand below ``if __name__ == "__main__":``.
+        scheduler : str
+            Address of a Dask scheduler.
+        dry_run : bool
+            Check everything, write nothing; a new project has no files then.
+
+        Raises
+        ------
+        CryoalError
+            Anything about the files or the options that must be put right first.
         """
-        extraction.extract(Layout(Path(path)), tomograms, particles, **options)
+        if workers < 1:
+            raise CryoalError(f"workers={workers}: at least 1, which is this process")
+        if workers > 1 and scheduler is None:
+            refuse_unguarded_script(workers)
+        layout = Layout(Path(path))
+        options = {"diameter": diameter, "box": box, "voxel_size": voxel_size}
+        extraction.extract(
+            layout,
+            _several(tomograms),
+            _several(particles),
+            options={**options, "contrast": contrast, "edge": edge, "float16": float16},
+            unit=unit,
+            relion_centre=relion_centre,
+            tilt_range=tilt_range,
+            display=display_tomograms,
+            workers=workers,
+            scheduler=scheduler,
+            dry_run=dry_run,
+            progress=progress,
+        )
+        if dry_run and not layout.settings.exists():
+            planned = cls.__new__(cls)
+            planned.layout, planned.settings = layout, Settings()
+            return planned
         return cls(path)
+
+    def status(self) -> dict[str, Any]:
+        """What there is, how good it is and what to do next, as ``cryoal status --json``."""
+        from cryoal.project.status import status
+
+        return status(self)
+
+    def report(self) -> Path:
+        """Write ``report.html``, and say where."""
+        from cryoal.project.reporting import write_report
+
+        return write_report(self)
+
+    def sheet(self, output: Path | str = "sheet.html", *, annotator: str = "") -> Path:
+        """Write the newest queue as a page to label in any browser, and say where."""
+        from cryoal.annotate.sheet import write_sheet
+
+        return write_sheet(self, Path(output), annotator=annotator).path
 
     @cached_property
     def particles(self) -> ParticleSet:
