@@ -13,6 +13,7 @@ from cryoal.core.errors import CryoalError
 from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.models.base import Network, build, networks
+from cryoal.models.drawing import seeded
 
 #: Raised when an older program could no longer read what is written.
 FORMAT = 1
@@ -101,7 +102,10 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
         )
     networks.refuse_private(header["network"], path)
     try:
-        network = build(header["network"], header["n_classes"], header["box"], **header["options"])
+        with seeded(0):  # and then overwritten
+            network = build(
+                header["network"], header["n_classes"], header["box"], **header["options"]
+            )
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as problem:
         raise CryoalError(

@@ -3,13 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from cryoal.core.errors import CryoalError
 from cryoal.learn.device import resolve_device
 from cryoal.learn.schedule import Schedule
 from cryoal.learn.transfer import TransferOptions
 from cryoal.models.base import Network, build, networks
+from cryoal.models.drawing import seeded
 from cryoal.models.pretrained import has_weights
 from cryoal.project.settings import TrainSettings
 
@@ -80,7 +79,7 @@ def check_settings(
     """
     for name in (settings.network, settings.student):
         networks.refuse_private(name, found_in)
-    with torch.random.fork_rng(devices=[]):
+    with seeded(0):
         teacher = build(settings.network, n_classes, box, **settings.network_options)
         build(settings.student, n_classes, box, **settings.student_options)
     transfer_options(settings)
