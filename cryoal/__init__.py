@@ -20,6 +20,11 @@ _HOMES = {
 __all__ = ["CryoalError", "ParticleSet", "Project", "Tomogram", "__version__"]
 
 
+def __dir__() -> list[str]:
+    """Public names, also those not yet imported."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that ``import cryoal`` stays fast."""
     if name in _HOMES:

@@ -99,6 +99,9 @@ def test_a_network_in_one_file_is_trained_by_name(example, labelled: Path) -> No
     asked = f'[train]\nnetwork = "{name}"\nstudent = "{name}"\nstart = "scratch"\n'
     settings.write_text(settings.read_text().replace("[train]\n", asked))
     outcome = cryoal("select", labelled, "-n", 5)
+    assert outcome.code == 2
+    assert f"{settings}: names {name!r}" in outcome.stderr
+    outcome = cryoal("select", labelled, "-n", 5, "--network", name)
     assert outcome.code == 0, outcome.stderr
     predictions = Project.open(labelled).predictions
     assert predictions is not None

@@ -16,7 +16,7 @@ HEAVY = ("torch", "pandas", "pydantic", "napari", "qtpy", "matplotlib")
 #: Modules of a registry's package that hold no part but what parts are made of.
 HELPERS = {
     "acquire": {"__init__", "base", "strata"},
-    "models": {"__init__", "base", "carry", "checkpoint", "layers", "pretrained"}
+    "models": {"__init__", "base", "carry", "drawing", "checkpoint", "layers", "pretrained"}
     | {"harmonics", "invariants", "places", "turning", "averages"},
 }
 

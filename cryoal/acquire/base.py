@@ -75,7 +75,9 @@ class Acquisition(Protocol):
         ...
 
 
-acquisitions: Registry[Acquisition] = Registry("acquisition function", "cryoal.acquire")
+acquisitions: Registry[Acquisition] = Registry(
+    "acquisition function", "cryoal.acquire", "--acquisition of select"
+)
 
 AcquisitionFunction = Callable[[Pool, int, np.random.Generator], Pick]
 

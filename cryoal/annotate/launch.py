@@ -1,10 +1,9 @@
 """Opening napari with the panel and a project in it."""
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryoal.annotate.display import missing_for_window
 from cryoal.core.errors import CryoalError
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def check_window() -> None:
     Raises
     ------
     CryoalError
-        napari or Qt is missing, or there is no display.
+        napari or Qt is missing, there is no display, or Qt lacks a library of the system.
     """
     try:
         import napari  # noqa: F401
@@ -34,12 +33,9 @@ def check_window() -> None:
             f"napari with Qt is needed to open a window ({problem}): "
             f"pip install 'cryoal[napari]', {INSTEAD}"
         ) from problem
-    named = any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
-    if sys.platform.startswith("linux") and not named:
-        raise CryoalError(
-            f"there is no display (DISPLAY is not set): sit at the machine or use a remote "
-            f"desktop such as VirtualGL or NoMachine, {INSTEAD}"
-        )
+    missing = missing_for_window()
+    if missing is not None:
+        raise CryoalError(f"{missing}, {INSTEAD}")
 
 
 def dock(

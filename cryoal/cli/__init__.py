@@ -1,6 +1,8 @@
 """The command line: parse, call one thing, say one sentence that ends in the next command."""
 
+import difflib
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -40,6 +42,16 @@ class LazyGroup(click.RichGroup):
         """Every command, in the order in which one uses them."""
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant, or refuse with a guess."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            guess = difflib.get_close_matches(args[0].lower(), COMMANDS, n=1)
+            hint = f"did you mean {guess[0]!r}?" if guess else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"No command is called {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import a command by its name."""
         if name not in COMMANDS:
@@ -69,6 +81,9 @@ def main() -> None:
 
     Exit codes: 2 the input or the options are wrong, 1 the machine failed (or a bug).
     """
+    # Or every process started from here would look for modules in the working folder first, which
+    # may be that of a stranger's project.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     try:
         code = cli(prog_name="cryoal", standalone_mode=False)
     except CryoalError as problem:

@@ -12,6 +12,8 @@ from typing import Any, TextIO
 
 import rich_click as click
 
+from cryoal.core.errors import CryoalError
+
 log = logging.getLogger("cryoal")
 
 #: What a disk, a network share or the system says when it fails; other errors are bugs.
@@ -24,7 +26,23 @@ _FAILED = (
 
 Progress = Callable[[int, int], None]
 
-project_argument = click.argument("project", type=click.Path(path_type=Path))
+
+def _there(_context: click.Context, _argument: click.Parameter, project: Path) -> Path:
+    """Refuse what is no project before anything large is loaded."""
+    settings = project / "cryoal.toml"
+    try:
+        found = settings.exists()
+    except OSError as problem:  # a name too long, a share that is gone
+        raise CryoalError(f"{project}: cannot be opened ({problem.strerror})") from problem
+    if not found:
+        raise CryoalError(
+            f"{project}: not a cryoal project (no {settings.name}); make one with cryoal extract"
+        )
+    return project
+
+
+project_argument = click.argument("project", type=click.Path(path_type=Path), callback=_there)
+new_project_argument = click.argument("project", type=click.Path(path_type=Path))
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
 )

@@ -21,6 +21,7 @@ def doctor() -> None:
     """Show versions, processor, accelerator and optional parts; what to send with a bug report."""
     import torch
 
+    from cryoal.annotate.display import missing_for_window
     from cryoal.core.version import __version__
     from cryoal.learn.device import bfloat16_pays, resolve_device
 
@@ -30,6 +31,7 @@ def doctor() -> None:
         click.echo(f"  {name} {importlib.metadata.version(name)}")
     click.echo(f"processor: {os.cpu_count()} cores, torch uses {torch.get_num_threads()}")
     click.echo(f"training on: {device}, bfloat16 {'yes' if bfloat16_pays(device) else 'no'}")
+    click.echo(f"window: {missing_for_window() or 'can be opened'}")
     for name, purpose in OPTIONAL.items():
         try:
             click.echo(f"{name} {importlib.metadata.version(name)}")

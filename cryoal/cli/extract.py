@@ -7,16 +7,16 @@ import rich_click as click
 
 from cryoal.cli.common import (
     json_option,
+    new_project_argument,
     print_json,
     progress,
-    project_argument,
     say,
     workers_option,
 )
 
 
 @click.command()
-@project_argument
+@new_project_argument
 @click.option(
     "--tomograms",
     multiple=True,

@@ -6,14 +6,28 @@ import rich_click as click
 
 from cryoal.cli.common import json_option, print_json, progress, project_argument, say, seed_option
 
+_mine = "or your own code, as file.py:Name; default: that of cryoal.toml."
+network_option = click.option("--network", help=f"The teacher's network, {_mine}")
+student_option = click.option("--student", help=f"The student's network, {_mine}")
+
 
 @click.command()
 @project_argument
 @click.option("-n", "n", type=int, help="How many particles, random controls included. [50]")
 @click.option("--acquisition", help="How to choose; default: what measured best.")
+@network_option
+@student_option
 @seed_option
 @json_option
-def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_json: bool) -> None:
+def select(
+    project: Path,
+    n: int | None,
+    acquisition: str | None,
+    network: str | None,
+    student: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Choose the particles that teach most; trains and predicts first if labels changed.
 
     Writes rounds/NNN/queries.star. Without any label the first particles are chosen to be
@@ -25,7 +39,7 @@ def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_
 
     opened = Project.open(project)
     with progress("done") as bar:
-        queue = opened.select(n, acquisition, seed, bar)
+        queue = opened.select(n, acquisition, seed, bar, network=network, student=student)
     for doubt in doubts(opened.labels.current()):
         say(doubt)
     path = opened.layout.round(opened.newest_queue_number).queries
@@ -57,12 +71,16 @@ def select(project: Path, n: int | None, acquisition: str | None, seed: int, as_
     is_flag=True,
     help="Start from random weights instead of those pretrained on simulated tomograms.",
 )
-def train(project: Path, from_scratch: bool) -> None:
+@network_option
+@student_option
+def train(project: Path, from_scratch: bool, network: str | None, student: str | None) -> None:
     """Train teacher and student on today's labels; goes on where it was interrupted."""
     from cryoal.project.project import Project
 
     with progress("done") as bar:
-        done = Project.open(project).train(bar, from_scratch=from_scratch)
+        done = Project.open(project).train(
+            bar, from_scratch=from_scratch, network=network, student=student
+        )
     say(f"Round {done.number} is trained: {done.teacher}. Next: cryoal predict {project}")
 
 
@@ -73,13 +91,15 @@ def train(project: Path, from_scratch: bool) -> None:
     type=click.Path(path_type=Path, exists=True),
     help="Another project, a round's folder or a teacher.safetensors; default: the newest round.",
 )
-def predict(project: Path, model: Path | None) -> None:
+@click.option("--network", help="Your own code, if the teacher's file names it: lets it run.")
+@click.option("--student", help="The same for the student's file.")
+def predict(project: Path, model: Path | None, network: str | None, student: str | None) -> None:
     """Predict every particle with teacher and student."""
     from cryoal.project.project import Project
 
     with progress("particles") as bar:
         opened = Project.open(project)
-        predictions = opened.predict(model, bar)
+        predictions = opened.predict(model, bar, network=network, student=student)
     unknown = set(opened.labels.current().values()) - set(predictions.classes)
     if unknown:
         say(f"This model knows no {', '.join(sorted(unknown))}, which people named here.")

@@ -1,12 +1,15 @@
 """Parts that announce themselves: one file a part, found on first look-up."""
 
+import contextlib
 import difflib
 import hashlib
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
@@ -14,6 +17,30 @@ from typing import Generic, TypeVar
 from cryoal.core.errors import CryoalError
 
 T = TypeVar("T")
+
+#: Set to 1 in the environment, it lets every file name code to run.
+TRUST = "CRYOAL_TRUST"
+
+_named: ContextVar[frozenset[str]] = ContextVar("named_by_person", default=frozenset())
+
+
+@contextlib.contextmanager
+def named_by_person(*names: str | None) -> Iterator[None]:
+    """Within the block, private code of these names may run.
+
+    For names that a person typed, or that a script hands to a function: never for what a file says.
+
+    Examples
+    --------
+    >>> with named_by_person("math:sqrt"):
+    ...     Registry("root", "cryoal.core").get("math:sqrt")(9)
+    3.0
+    """
+    before = _named.set(_named.get() | {name for name in names if name is not None})
+    try:
+        yield
+    finally:
+        _named.reset(before)
 
 
 class Registry(Generic[T]):
@@ -26,6 +53,8 @@ class Registry(Generic[T]):
     package : str
         Dotted name of the package whose modules hold the parts. They are imported on the
         first look-up, so that adding a part is adding a file, and ``--help`` stays fast.
+    option : str
+        Where a person names a part on the command line, for messages.
 
     Examples
     --------
@@ -37,8 +66,8 @@ class Registry(Generic[T]):
     cryoal.core.errors.CryoalError: no greeting is called 'helo'; did you mean 'hello'? ...
     """
 
-    def __init__(self, kind: str, package: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, package: str, option: str = "") -> None:
+        self.kind, self.option = kind, option
         self._package = package
         self._parts: dict[str, T] = {}
         self._searched = False
@@ -62,14 +91,17 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """Return the part of this name, or a private one written as where it is.
 
-        That is ``package.module:attribute``, or ``folder/file.py:attribute``.
+        That is ``package.module:attribute``, or ``folder/file.py:attribute``: code of somebody's
+        own, which runs only where a person named it (``named_by_person``) or trusts every file.
 
         Raises
         ------
         CryoalError
-            With the list of names and the nearest guess.
+            With the list of names and the nearest guess; or the name is private and nobody said
+            that it may run.
         """
         if ":" in name:
+            self.refuse_private(name)
             return self._private(name)
         self._search()
         if name in self._parts:
@@ -78,6 +110,22 @@ class Registry(Generic[T]):
         hint = f"; did you mean {guess[0]!r}?" if guess else "."
         raise CryoalError(
             f"no {self.kind} is called {name!r}{hint} There are: {', '.join(self.names())}"
+        )
+
+    def refuse_private(self, name: str, found_in: Path | None = None) -> None:
+        """Refuse a private name that no person gave, and tell which file gives it.
+
+        Raises
+        ------
+        CryoalError
+        """
+        if ":" not in name or name in _named.get() or os.environ.get(TRUST) == "1":
+            return
+        where = "" if found_in is None else f"{found_in}: "
+        option = f"name it on the command line with {self.option}, or " if self.option else ""
+        raise CryoalError(
+            f"{where}names {name!r} as its {self.kind}, which is code outside cryoal and was not "
+            f"run; if you trust it, {option}set {TRUST}=1 in the environment"
         )
 
     def __iter__(self) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,8 @@ from cryoal.core.errors import CryoalError
 from cryoal.models.base import Network
 
 log = logging.getLogger(__name__)
+
+_lock, _inside, _before = threading.Lock(), 0, 1
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -41,14 +44,23 @@ def resolve_device(name: str = "auto") -> torch.device:
 def one_thread() -> Iterator[None]:
     """Operations on the processor that no second thread shares.
 
-    The order of their sums, and so their last digits, depends on no number of threads then.
+    The order of their sums, and so their last digits, depends on no number of threads then. The
+    number is the whole process's: where several threads are in such a block, the last to leave
+    restores it.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    global _inside, _before
+    with _lock:
+        if not _inside:
+            _before = torch.get_num_threads()
+        _inside += 1
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                torch.set_num_threads(_before)
 
 
 def bfloat16_pays(device: torch.device) -> bool:

@@ -22,6 +22,7 @@ from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
 from cryoal.learn.schedule import LOSS_MEMORY_STEPS, History, Schedule
 from cryoal.learn.transfer import KnowledgeTransfer, TransferOptions
 from cryoal.models.base import Network
+from cryoal.models.drawing import seeded
 
 log = logging.getLogger(__name__)
 
@@ -101,22 +102,21 @@ def fit(
     if resume_path is not None:
         run.restore(resume_path)
     box, size = teacher.recipe.box, schedule.batch_size
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        while not run.finished:
-            rows = data.rows(run.step, size)
-            batch = data.batch(rows, run.step, box)
-            extra = again = None
-            if pool is not None:
-                others = pool.rows(run.step, size)
-                extra = pool.batch(others, run.step, box)
-                if transfer.consistent_on_pool:
-                    again = pool.batch(others, run.step, box, look=1)
-            torch.manual_seed(mix(seed, run.step, 2))  # dropout
+    while not run.finished:
+        rows = data.rows(run.step, size)
+        batch = data.batch(rows, run.step, box)
+        extra = again = None
+        if pool is not None:
+            others = pool.rows(run.step, size)
+            extra = pool.batch(others, run.step, box)
+            if transfer.consistent_on_pool:
+                again = pool.batch(others, run.step, box, look=1)
+        with seeded(mix(seed, run.step, 2)):  # dropout
             run.advance(batch, labels[rows.to(where)], extra, again)
-            if run.step % LOSS_MEMORY_STEPS == 0 and progress is not None:
-                progress(run.step, run.expected_steps, run.teacher_loss)
-            if resume_path is not None and run.step % save_every == 0 and not run.finished:
-                run.save(resume_path)
+        if run.step % LOSS_MEMORY_STEPS == 0 and progress is not None:
+            progress(run.step, run.expected_steps, run.teacher_loss)
+        if resume_path is not None and run.step % save_every == 0 and not run.finished:
+            run.save(resume_path)
     history = run.history
     history.seconds = time.monotonic() - began
     for network in (teacher, student):

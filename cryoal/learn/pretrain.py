@@ -15,6 +15,7 @@ from torch.nn import functional
 from cryoal.core.errors import CryoalError
 from cryoal.learn.lessons import Lessons
 from cryoal.models.base import Network, build
+from cryoal.models.drawing import seeded
 from cryoal.models.pretrained import start_from_weights
 from cryoal.models.shape import Standard
 
@@ -93,8 +94,7 @@ def pretrain(
     split = last - max(1, round(held_out * last)) if held_out > 0 and last > 1 else last
     points = torch.from_numpy(standardised(lessons))
     targets = torch.from_numpy(lessons.targets)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(course.seed)
+    with seeded(course.seed):
         net = build(network, len(lessons.classes), 32)
         if weights is not None and not start_from_weights(net, weights):
             raise CryoalError(f"{weights}: not weights of network {network!r}")

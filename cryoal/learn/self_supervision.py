@@ -21,6 +21,7 @@ from cryoal.learn.batches import Batches, mix
 from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
 from cryoal.learn.schedule import LOSS_MEMORY_STEPS, Schedule
 from cryoal.models.base import Network
+from cryoal.models.drawing import seeded
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,7 @@ def learn_alike(
     network.to(where, memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
     bfloat16 = bfloat16_pays(where) and bfloat16_is_right(network)
     distances: list[float] = []
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        torch.manual_seed(mix(seed, 3))
+    with seeded(mix(seed, 3)):
         width = network(data.batch(data.rows(0, 2), 0, network.recipe.box))[1].shape[1]
         expander = nn.Sequential(
             nn.Linear(width, EXPANDED),
@@ -82,25 +82,25 @@ def learn_alike(
             nn.ReLU(inplace=True),
             nn.Linear(EXPANDED, EXPANDED),
         ).to(where)
-        optimiser = torch.optim.AdamW(
-            [*network.parameters(), *expander.parameters()], weight_decay=schedule.weight_decay
-        )
-        for step in range(steps):
-            rows = data.rows(step, size)
-            looks = [data.batch(rows, step, network.recipe.box, look=n) for n in range(2)]
-            torch.manual_seed(mix(seed, step, 4))  # dropout
-            with torch.autocast(where.type, dtype=torch.bfloat16, enabled=bfloat16):
-                both = network(torch.cat(looks).contiguous(memory_format=torch.channels_last_3d))[1]
-            one, other = expander(both.float()).chunk(2)
-            distance = functional.mse_loss(one, other)
-            spread = sum(_spread(some) for some in (one, other))
-            optimiser.param_groups[0]["lr"] = schedule.learning_rate * schedule.rate(step, 0)
-            optimiser.zero_grad()
-            (ALIKE * distance + spread).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            distances.append(float(distance.detach()))
-            if progress is not None and (step + 1) % LOSS_MEMORY_STEPS == 0:
-                progress(step + 1, steps, distances[-1])
+    optimiser = torch.optim.AdamW(
+        [*network.parameters(), *expander.parameters()], weight_decay=schedule.weight_decay
+    )
+    for step in range(steps):
+        rows = data.rows(step, size)
+        looks = [data.batch(rows, step, network.recipe.box, look=n) for n in range(2)]
+        autocast = torch.autocast(where.type, dtype=torch.bfloat16, enabled=bfloat16)
+        with seeded(mix(seed, step, 4)), autocast:  # dropout
+            both = network(torch.cat(looks).contiguous(memory_format=torch.channels_last_3d))[1]
+        one, other = expander(both.float()).chunk(2)
+        distance = functional.mse_loss(one, other)
+        spread = sum(_spread(some) for some in (one, other))
+        optimiser.param_groups[0]["lr"] = schedule.learning_rate * schedule.rate(step, 0)
+        optimiser.zero_grad()
+        (ALIKE * distance + spread).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        distances.append(float(distance.detach()))
+        if progress is not None and (step + 1) % LOSS_MEMORY_STEPS == 0:
+            progress(step + 1, steps, distances[-1])
     network.to("cpu").eval()
     apart = float(np.mean(distances[-max(1, steps // 10) :]))
     log.info(

@@ -71,7 +71,9 @@ class Network(nn.Module):
 
 
 #: Each part is called as ``part(n_classes, box, **options)`` and answers a ``Network``.
-networks: Registry[Callable[..., Network]] = Registry("network", "cryoal.models")
+networks: Registry[Callable[..., Network]] = Registry(
+    "network", "cryoal.models", "--network or --student of train, predict and select"
+)
 
 
 def build(name: str, n_classes: int, box: int, **options: Any) -> Network:
@@ -90,7 +92,8 @@ def build(name: str, n_classes: int, box: int, **options: Any) -> Network:
     Raises
     ------
     CryoalError
-        Unknown name or option, impossible box, fewer than two classes.
+        Unknown name or option, private code that nobody named, impossible box, fewer than two
+        classes.
 
     Examples
     --------

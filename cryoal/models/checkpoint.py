@@ -12,7 +12,8 @@ from safetensors.torch import save as to_bytes
 from cryoal.core.errors import CryoalError
 from cryoal.core.version import __version__
 from cryoal.io.files import replacing
-from cryoal.models.base import Network, build
+from cryoal.models.base import Network, build, networks
+from cryoal.models.drawing import seeded
 
 #: Raised when an older program could no longer read what is written.
 FORMAT = 1
@@ -74,7 +75,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
     Raises
     ------
     CryoalError
-        The file is missing, damaged, not cryoal's, or of a newer program.
+        The file is missing, damaged, not cryoal's, of a newer program, or names private code
+        that no person named (``core.registry.named_by_person``).
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -98,8 +100,12 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
             f"{header['version']}; this is {__version__} and reads up to format {FORMAT}. "
             "Update cryoal"
         )
+    networks.refuse_private(header["network"], path)
     try:
-        network = build(header["network"], header["n_classes"], header["box"], **header["options"])
+        with seeded(0):  # and then overwritten
+            network = build(
+                header["network"], header["n_classes"], header["box"], **header["options"]
+            )
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as problem:
         raise CryoalError(

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.registry import named_by_person
 from cryoal.data.split import split
 from cryoal.io.tsv import write_tsv
 from cryoal.learn.device import one_thread
@@ -76,7 +77,7 @@ def difficulty(plan: Plan, seed: int) -> None:
     path = plan.difficulty_file(seed)
     if path.exists():
         return
-    with one_thread():
+    with one_thread(), named_by_person(*plan.named):
         _write_difficulty(plan, seed, path)
 
 

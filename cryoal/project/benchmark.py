@@ -12,6 +12,7 @@ from dataclasses import replace
 import pandas as pd
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.registry import named_by_person
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project.bench import difficulty, set_up
 from cryoal.project.chain import run_chain
@@ -63,6 +64,13 @@ def run(
     -------
     DataFrame with the columns of ``results.tsv``, sorted
     """
+    with named_by_person(*plan.named):
+        return _run(plan, workers, progress)
+
+
+def _run(
+    plan: Plan, workers: int | None, progress: Callable[[int, int], None] | None
+) -> pd.DataFrame:
     plan = feasible(plan)
     chains = chains_of(plan)
     calls = [(c.acquisition, c.seed, c.recipe) for c in chains]
@@ -97,8 +105,9 @@ def feasible(plan: Plan) -> Plan:
     needs = {name: needs_of(name) for name in plan.acquisitions if name != FULL}
     truth = Truth.read(plan.truth).ask(list(store.ids))
     settings = [plan.settings(way, 0, project.settings.train) for way in plan.recipes]
+    n_classes, box = max(2, len(set(truth.values()))), store.geometry.network_box
     for one in settings:
-        check_settings(one, max(2, len(set(truth.values()))), store.geometry.network_box)
+        check_settings(one, n_classes, box, project.layout.settings)
     if not has_scores(project):
         for name in [name for name, wanted in needs.items() if "score" in wanted]:
             log.warning("%s: the picks have no score, so %r is left out", plan.project, name)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cryoal.acquire.base import Pool
 from cryoal.core.labels import UNSURE
 from cryoal.core.predictions import Predictions
+from cryoal.core.registry import named_by_person
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.learn.device import one_thread
 from cryoal.project.bench import Bench, set_up
@@ -26,7 +27,7 @@ def run_chain(plan: Plan, acquisition: str, seed: int, way: str = "project") -> 
 
     What the chain's files hold is not measured again.
     """
-    with one_thread():
+    with one_thread(), named_by_person(*plan.named):
         _run_chain(plan, acquisition, seed, way)
 
 

@@ -1,14 +1,14 @@
 """What the settings say of a training: its length, what passes in it, and whether it can be."""
 
 from dataclasses import replace
-
-import torch
+from pathlib import Path
 
 from cryoal.core.errors import CryoalError
 from cryoal.learn.device import resolve_device
 from cryoal.learn.schedule import Schedule
 from cryoal.learn.transfer import TransferOptions
-from cryoal.models.base import Network, build
+from cryoal.models.base import Network, build, networks
+from cryoal.models.drawing import seeded
 from cryoal.models.pretrained import has_weights
 from cryoal.project.settings import TrainSettings
 
@@ -61,16 +61,25 @@ def check_trainable(labels: dict[str, str]) -> tuple[str, ...]:
     return classes
 
 
-def check_settings(settings: TrainSettings, n_classes: int, box: int) -> None:
+def check_settings(
+    settings: TrainSettings, n_classes: int, box: int, found_in: Path | None = None
+) -> None:
     """Refuse settings of which no training can be made, before anything is written.
+
+    Parameters
+    ----------
+    found_in : Path, optional
+        The file that the settings stand in.
 
     Raises
     ------
     CryoalError
-        An unknown network, distance or device, a box that no network takes, or settings that this
-        network cannot follow.
+        An unknown network, a private one that no person named, an unknown distance or device, a
+        box that no network takes, or settings that this network cannot follow.
     """
-    with torch.random.fork_rng(devices=[]):
+    for name in (settings.network, settings.student):
+        networks.refuse_private(name, found_in)
+    with seeded(0):
         teacher = build(settings.network, n_classes, box, **settings.network_options)
         build(settings.student, n_classes, box, **settings.student_options)
     transfer_options(settings)

@@ -13,7 +13,7 @@ from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.learn.schedule import Schedule
 from cryoal.project.lesson_plan import schedule_for
-from cryoal.project.recipes import recipe
+from cryoal.project.recipes import networks_named, recipe
 from cryoal.project.settings import TrainSettings
 
 #: Stands for training once on every label there is.
@@ -87,6 +87,11 @@ class Plan:
             for way in dict.fromkeys(self.recipes)
             for name in names
         ]
+
+    @property
+    def named(self) -> list[str]:
+        """What a person named in this plan, for ``core.registry.named_by_person``."""
+        return [*self.acquisitions, *networks_named(self.recipes)]
 
     def chain_file(self, acquisition: str, seed: int, way: str = "project") -> Path:
         """Rows of one strategy and seed; a chain goes on from what its files hold."""

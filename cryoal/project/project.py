@@ -3,10 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pandas as pd
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
+from cryoal.core.registry import named_by_person
 from cryoal.core.tomogram import Tomogram
 from cryoal.data.store import SubtomogramStore
 from cryoal.io.base import Format
@@ -28,6 +29,7 @@ from cryoal.project.labels import ProjectLabels
 from cryoal.project.layout import Layout, RoundLayout
 from cryoal.project.selecting import Queue
 from cryoal.project.settings import Settings, read_settings
+from cryoal.project.workers import refuse_unguarded_script
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,14 @@ Progress = Callable[[int, int], None]
 
 def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
+
+
+Files = str | Path | Sequence[str | Path]
+
+
+def _several(files: Files) -> Sequence[str | Path]:
+    """One file is a list of one."""
+    return [files] if isinstance(files, str | Path) else files
 
 
 class Project:
@@ -73,16 +83,113 @@ class Project:
     def extract(
         cls,
         path: Path | str,
-        tomograms: list[str] | list[Path],
-        particles: list[str] | list[Path],
-        **options: Any,
+        tomograms: Files = (),
+        particles: Files = (),
+        *,
+        diameter: float | None = None,
+        box: int | None = None,
+        voxel_size: float | None = None,
+        contrast: Literal["auto", "dark", "bright"] | None = None,
+        edge: Literal["pad", "drop"] | None = None,
+        float16: bool | None = None,
+        unit: str | None = None,
+        relion_centre: Literal["half", "half-minus-one"] = "half",
+        pick_voxel_size: float | None = None,
+        tilt_range: tuple[float, float] | None = None,
+        tilt_axis: float | None = None,
+        beam_axis: Literal["z", "y", "x"] | None = None,
+        display_tomograms: str | None = None,
+        workers: int = 1,
+        scheduler: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = silent,
     ) -> "Project":
-        """Make a project from tomograms and picks, or add some to it.
+        """Make a project from tomograms and picks, or add some to it, as ``cryoal extract`` does.
 
-        Takes the options of ``cryoal.project.extraction.extract``.
+        Parameters
+        ----------
+        tomograms, particles : a file or pattern, or several
+            Empty stands for those that the project has.
+        diameter : float, Angstrom
+            Longest axis of the largest particle.
+        box : int, voxels
+            Stored box, even, instead of a diameter.
+        voxel_size : float, Angstrom
+            Default 10, or the tomogram's own when that is coarser.
+        contrast, edge, float16 : optional
+            None is what cryoal.toml says; else "auto", "pad" and False.
+        unit : str, optional
+            Of the coordinates; default what the file tells.
+        relion_centre : "half" or "half-minus-one"
+            Where centred coordinates count from.
+        pick_voxel_size : float, Angstrom, optional
+            The new lists count voxels of this size.
+        tilt_range : (low, high), degrees
+        tilt_axis : float, degrees
+            In the plane across the beam.
+        beam_axis : "z", "y" or "x"
+            Of volumes that were written unrotated "y" (IMOD); default "z".
+        display_tomograms : str
+            Pattern of denoised volumes, for looking at.
+        workers : int
+            Processes. 1, the default, works in this one, in any script; more need a script whose
+            commands stand below ``if __name__ == "__main__":``.
+        scheduler : str
+            Address of a Dask scheduler.
+        dry_run : bool
+            Check everything, write nothing; a new project has no files then.
+
+        Raises
+        ------
+        CryoalError
+            Anything about the files or the options that must be put right first.
         """
-        extraction.extract(Layout(Path(path)), tomograms, particles, **options)
+        if workers < 1:
+            raise CryoalError(f"workers={workers}: at least 1, which is this process")
+        if workers > 1 and scheduler is None:
+            refuse_unguarded_script(workers)
+        layout = Layout(Path(path))
+        options = {"diameter": diameter, "box": box, "voxel_size": voxel_size}
+        extraction.extract(
+            layout,
+            _several(tomograms),
+            _several(particles),
+            options={**options, "contrast": contrast, "edge": edge, "float16": float16},
+            unit=unit,
+            relion_centre=relion_centre,
+            pick_voxel_size=pick_voxel_size,
+            tilt_range=tilt_range,
+            tilt_axis=tilt_axis,
+            beam_axis=beam_axis,
+            display=display_tomograms,
+            workers=workers,
+            scheduler=scheduler,
+            dry_run=dry_run,
+            progress=progress,
+        )
+        if dry_run and not layout.settings.exists():
+            planned = cls.__new__(cls)
+            planned.layout, planned.settings = layout, Settings()
+            return planned
         return cls(path)
+
+    def status(self) -> dict[str, Any]:
+        """What there is, how good it is and what to do next, as ``cryoal status --json``."""
+        from cryoal.project.status import status
+
+        return status(self)
+
+    def report(self) -> Path:
+        """Write ``report.html``, and say where."""
+        from cryoal.project.reporting import write_report
+
+        return write_report(self)
+
+    def sheet(self, output: Path | str = "sheet.html", *, annotator: str = "") -> Path:
+        """Write the newest queue as a page to label in any browser, and say where."""
+        from cryoal.annotate.sheet import write_sheet
+
+        return write_sheet(self, Path(output), annotator=annotator).path
 
     @cached_property
     def particles(self) -> ParticleSet:
@@ -163,20 +270,49 @@ class Project:
         number = self.newest_queue_number
         return Queue.read(self.layout.round(number).queries) if number >= 0 else None
 
-    def train(self, progress: Progress = silent, *, from_scratch: bool = False) -> RoundLayout:
-        """Train a round on today's labels, unless the newest one already was."""
-        from cryoal.project import round
+    def train(
+        self,
+        progress: Progress = silent,
+        *,
+        from_scratch: bool = False,
+        network: str | None = None,
+        student: str | None = None,
+    ) -> RoundLayout:
+        """Train a round on today's labels, unless the newest one already was.
 
-        return round.train(self, progress, from_scratch=from_scratch)
-
-    def predict(self, model: Path | None = None, progress: Progress = silent) -> Predictions:
-        """Predict every particle with the newest round, or with another's networks.
-
-        Classes have today's names, as in ``predictions``.
+        Parameters
+        ----------
+        network, student : str, optional
+            Of this round, instead of those of cryoal.toml; code of your own as ``file.py:Name``.
         """
         from cryoal.project import round
 
-        found = round.predict(self, model, progress)
+        with named_by_person(network, student):
+            return round.train(
+                self, progress, from_scratch=from_scratch, networks=(network, student)
+            )
+
+    def predict(
+        self,
+        model: Path | str | None = None,
+        progress: Progress = silent,
+        *,
+        network: str | None = None,
+        student: str | None = None,
+    ) -> Predictions:
+        """Predict every particle with the newest round, or with another's networks.
+
+        Classes have today's names, as in ``predictions``.
+
+        Parameters
+        ----------
+        network, student : str, optional
+            Code of your own that the model's files name, to let it run.
+        """
+        from cryoal.project import round
+
+        with named_by_person(network, student):
+            found = round.predict(self, None if model is None else Path(model), progress)
         return found.called(Classes.read(self.layout.classes).now)
 
     def select(
@@ -185,11 +321,21 @@ class Project:
         acquisition: str | None = None,
         seed: int = 0,
         progress: Progress = silent,
+        *,
+        network: str | None = None,
+        student: str | None = None,
     ) -> Queue:
-        """Choose the particles to ask about next; trains and predicts first if labels changed."""
+        """Choose the particles to ask about next; trains and predicts first if labels changed.
+
+        Parameters
+        ----------
+        network, student : str, optional
+            As ``train`` takes them.
+        """
         from cryoal.project import round
 
-        return round.select(self, n, acquisition, seed, progress)
+        with named_by_person(acquisition, network, student):
+            return round.select(self, n, acquisition, seed, progress, networks=(network, student))
 
     def classify(self, min_distance: float | None = None) -> exporting.Classified:
         """Class, confidence and status of every particle.

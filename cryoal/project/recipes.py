@@ -1,7 +1,7 @@
 """Ways to train, by name: what a benchmark crosses with ways to choose."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,12 @@ def recipe(name: str, base: TrainSettings) -> TrainSettings:
         return TrainSettings(**{**kept, **changes})
     except ValidationError as problem:
         raise CryoalError(f"{name}: {complaint(problem, TrainSettings)}") from problem
+
+
+def networks_named(recipes: Iterable[str]) -> list[str]:
+    """Networks that recipe files name: whoever names the file names them."""
+    files = [_read(Path(name)) for name in recipes if name.endswith(".toml")]
+    return [str(one[part]) for one in files for part in ("network", "student") if part in one]
 
 
 def _read(path: Path) -> Mapping[str, Any]:

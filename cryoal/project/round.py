@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cryoal.acquire.base import acquisitions
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.io.files import locked, replacing
@@ -26,11 +27,13 @@ from cryoal.project.disputes import ask_disputed
 from cryoal.project.layout import RoundLayout
 from cryoal.project.lesson_plan import check_settings, check_trainable
 from cryoal.project.round_inputs import (
+    PARTS,
     own_weights,
     round_of,
     training_facts,
     usable_labels,
     usable_weak,
+    with_networks,
     write_inputs,
 )
 from cryoal.project.selecting import COLD_START, DISPUTED, Queue, choose, find, make_pool
@@ -54,19 +57,32 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 
 
-def train(project: "Project", progress: Progress, *, from_scratch: bool = False) -> RoundLayout:
+#: Names of teacher's and student's network, None for those of cryoal.toml.
+Networks = tuple[str | None, str | None]
+
+
+def train(
+    project: "Project",
+    progress: Progress,
+    *,
+    from_scratch: bool = False,
+    networks: Networks = (None, None),
+) -> RoundLayout:
     """Train a round on today's labels, or go on with one that was interrupted.
 
     Parameters
     ----------
     from_scratch : bool
         Start this round from random weights, whatever the settings say.
+    networks : (teacher's, student's)
+        Of this round, instead of those of the settings.
 
     Returns
     -------
     RoundLayout
         The newest one, untouched, if it was trained on just these labels and settings; one that
-        was asked to start from scratch will do for a later call that does not ask.
+        was asked to start from scratch, or for other networks, will do for a later call that does
+        not ask.
 
     Raises
     ------
@@ -82,16 +98,19 @@ def train(project: "Project", progress: Progress, *, from_scratch: bool = False)
     classes = check_trainable(lessons)
     box = project.subtomograms.geometry.network_box
     settings = project.settings.train
+    named = {part: name for part, name in zip(PARTS, networks, strict=True) if name is not None}
+    settings = with_networks(settings, named)
+    facts_of = settings
     if from_scratch:
         settings = settings.model_copy(update={"start": "scratch"})
-    check_settings(settings, len(classes), box)
+    check_settings(settings, len(classes), box, project.layout.settings)
     with locked(project.layout.lock):
-        facts = training_facts(project, labels, weak)
-        here = round_of(project, labels, facts, from_scratch)
+        facts = training_facts(project, facts_of, labels, weak)
+        here = round_of(project, labels, facts, from_scratch, named)
         if here.teacher.exists():
             return here
         began = time.monotonic()
-        write_inputs(here, labels, facts, from_scratch)
+        write_inputs(here, labels, facts, from_scratch, named)
         if alone:
             log.warning(
                 "trained on %d weak labels: people have named %s, and nothing tells yet how right "
@@ -187,6 +206,7 @@ def select(
     acquisition: str | None,
     seed: int,
     progress: Progress,
+    networks: Networks = (None, None),
 ) -> Queue:
     """Choose n particles to ask about; trains and predicts first if labels changed.
 
@@ -201,6 +221,7 @@ def select(
     if acquisition == DISPUTED:
         return ask_disputed(project, n)
     labels = usable_labels(project)
+    acquisitions.refuse_private(acquisition or settings.acquisition, project.layout.settings)
     name, _ = find(acquisition or settings.acquisition)
     weak = usable_weak(project)
     untaught = len(set(labels.values())) < 2 and not (labels and stand_in(labels, weak))
@@ -209,7 +230,7 @@ def select(
         Queue.read(here.queries)  # a damaged one is refused before every box is looked at
         predictions = _unlearned(project, progress)
     else:
-        here = newest_trained(project) if untaught else train(project, progress)
+        here = newest_trained(project) if untaught else train(project, progress, networks=networks)
         predictions = supplied_round(project, here, _predicted(project, here, progress), name)
     # The queue of disputed particles stands in a round of its own, which nothing was trained in.
     here = project.layout.round(max(here.number, project.newest_queue_number))

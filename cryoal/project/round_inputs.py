@@ -12,11 +12,15 @@ from cryoal.core.version import __version__
 from cryoal.io.files import replacing
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project.layout import RoundLayout
-from cryoal.project.settings import GONE
+from cryoal.project.settings import GONE, TrainSettings
 from cryoal.project.weak import stand_in
 
 if TYPE_CHECKING:
     from cryoal.project.project import Project
+
+
+#: Settings that name a network; one named for a round alone is kept with it.
+PARTS = ("network", "student")
 
 
 def usable_labels(project: "Project") -> dict[str, str]:
@@ -48,15 +52,23 @@ def own_weights(project: "Project") -> Path | None:
     return path if path.exists() else None
 
 
+def with_networks(settings: TrainSettings, named: dict[str, str]) -> TrainSettings:
+    """The settings with other networks: options are those of one network alone."""
+    changed: dict[str, Any] = {}
+    for part, name in named.items():
+        if getattr(settings, part) != name:
+            changed |= {part: name, f"{part}_options": {}}
+    return settings.model_copy(update=changed)
+
+
 def training_facts(
-    project: "Project", labels: dict[str, str], weak: dict[str, str]
+    project: "Project", settings: TrainSettings, labels: dict[str, str], weak: dict[str, str]
 ) -> dict[str, Any]:
     """What, beside the labels, the result of a training depends on."""
     # Both load torch, and `status`, which asks this module what a round has learnt, need not wait.
     from cryoal.project.lesson_plan import starts_pretrained
     from cryoal.project.sight import boxes_digest
 
-    settings = project.settings.train
     facts = settings.model_dump(exclude={"device"}, exclude_none=True)
     geometry = project.subtomograms.geometry
     facts |= {"box": geometry.box, "voxel_size": geometry.voxel_size}
@@ -70,26 +82,44 @@ def training_facts(
 
 
 def round_of(
-    project: "Project", labels: dict[str, str], facts: dict[str, Any], from_scratch: bool
+    project: "Project",
+    labels: dict[str, str],
+    facts: dict[str, Any],
+    from_scratch: bool,
+    named: dict[str, str],
 ) -> RoundLayout:
-    """The round of these labels and facts: the newest one if it is, else a new one."""
+    """The round of these labels and facts: the newest one if it is, else a new one.
+
+    Networks that were named for the newest round alone are no reason for another one, where this
+    call names none.
+    """
     for newest in reversed(project.layout.existing_rounds()):
         learnt = learnt_labels(newest)
         if learnt is not None and newest.settings.exists():
             then = tomllib.loads(newest.settings.read_text(encoding="utf-8"))["train"]
             then = {name: value for name, value in then.items() if name not in GONE["train"]}
             scratch = then.pop("from_scratch", False) or then.get("start") == "scratch"
-            if learnt == labels and then == facts and (scratch or not from_scratch):
+            kept = [part for part in then.pop("named", []) if part not in named]
+            open_ = {key for part in kept for key in (part, f"{part}_options")}
+            now = {name: value for name, value in facts.items() if name not in open_}
+            then = {name: value for name, value in then.items() if name not in open_}
+            if learnt == labels and then == now and (scratch or not from_scratch):
                 return newest
             break
     return project.layout.next_round
 
 
 def write_inputs(
-    here: RoundLayout, labels: dict[str, str], facts: dict[str, Any], from_scratch: bool
+    here: RoundLayout,
+    labels: dict[str, str],
+    facts: dict[str, Any],
+    from_scratch: bool,
+    named: dict[str, str],
 ) -> None:
     """Write what ``round_of`` reads."""
-    training = {**facts, "from_scratch": True} if from_scratch else facts
+    training = {**facts, "from_scratch": True} if from_scratch else dict(facts)
+    if named:
+        training["named"] = sorted(named)
     with replacing(here.settings) as file:
         file.write(tomli_w.dumps({"cryoal": __version__, "train": training}))
     rows = sorted(labels.items())

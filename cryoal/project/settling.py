@@ -17,6 +17,7 @@ from cryoal.learn.predict import predict
 from cryoal.learn.prior import pool_prior, tell
 from cryoal.learn.weighing import Heard
 from cryoal.models.base import Network, build
+from cryoal.models.drawing import seeded
 from cryoal.models.harmonics import COEFFICIENTS
 from cryoal.models.invariants import SIZE
 from cryoal.models.pretrained import first_shapes, has_weights, start_from_weights
@@ -128,7 +129,8 @@ def unlearned_embedding(
     """
     if settings.start == "scratch" or not has_weights("shape-thin"):
         return sight.invariants
-    network = build("shape-thin", 2, sight.store.geometry.network_box)
+    with seeded(0):
+        network = build("shape-thin", 2, sight.store.geometry.network_box)
     assert isinstance(network, SeesInvariants)
     network.standard.settle(torch.from_numpy(sight.invariants))
     start_from_weights(network, weights)

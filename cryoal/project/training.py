@@ -20,6 +20,7 @@ from cryoal.learn.self_supervision import learn_alike
 from cryoal.models import checkpoint
 from cryoal.models.base import Network, build
 from cryoal.models.carry import carry
+from cryoal.models.drawing import seeded
 from cryoal.models.shape import SeesInvariants
 from cryoal.project.finishing import finish
 from cryoal.project.lesson_plan import (
@@ -97,12 +98,11 @@ def train_pair(
         pool = np.arange(len(sight))
     pool = np.setdiff1d(pool, rows)
     geometry = sight.store.geometry
-    with torch.random.fork_rng(devices=[]):
-        # Teacher and student must not start alike: an identical pair agrees on everything.
-        torch.manual_seed(2 * settings.seed)
-        n, box = len(classes), geometry.network_box
+    # Teacher and student must not start alike: an identical pair agrees on everything.
+    n, box = len(classes), geometry.network_box
+    with seeded(2 * settings.seed):
         teacher = build(settings.network, n, box, **settings.network_options)
-        torch.manual_seed(2 * settings.seed + 1)
+    with seeded(2 * settings.seed + 1):
         student = build(settings.student, n, box, **settings.student_options)
     if settings.start == "previous" and earlier is not None:
         carry(earlier.teacher, earlier.classes, teacher, classes)

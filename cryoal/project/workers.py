@@ -1,11 +1,14 @@
 """Where tasks run: processes of this machine, or a Dask cluster's."""
 
+import ast
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 from cryoal.core.errors import CryoalError
 
@@ -17,7 +20,7 @@ def executor(workers: int | None, tasks: int, scheduler: str | None = None) -> I
     Parameters
     ----------
     workers : int, optional
-        Processes; default all cores, never more than tasks.
+        Processes; default all cores, never more than tasks. 1 is this process.
     scheduler : str, optional
         Address of a Dask scheduler.
     """
@@ -29,6 +32,13 @@ def executor(workers: int | None, tasks: int, scheduler: str | None = None) -> I
         with Client(scheduler) as client:
             yield client.get_executor()
         return
+    if workers == 1:
+        with ThreadPoolExecutor(1) as here:
+            try:
+                yield here
+            finally:
+                here.shutdown(cancel_futures=True)
+        return
     count = max(1, min(workers or multiprocessing.cpu_count(), tasks))
     # Spawned: a forked process inherits threads' locks (BLAS, torch) in whatever state they are.
     pool = ProcessPoolExecutor(
@@ -38,6 +48,30 @@ def executor(workers: int | None, tasks: int, scheduler: str | None = None) -> I
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def refuse_unguarded_script(workers: int) -> None:
+    """Refuse to start processes from a script that each of them would run again from its top.
+
+    Raises
+    ------
+    CryoalError
+        The running script has no ``if __name__ == "__main__":``.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or getattr(main, "__spec__", None) is not None or not file.endswith(".py"):
+        return
+    guarded = any(
+        isinstance(node, ast.If)
+        and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test))
+        for node in ast.parse(Path(file).read_bytes()).body
+    )
+    if not guarded:
+        raise CryoalError(
+            f"{file}: workers={workers} starts processes that run this script again from its top; "
+            'put its commands below a line if __name__ == "__main__":, or leave workers out'
+        )
 
 
 def _end_with_parent() -> None:

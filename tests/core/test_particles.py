@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet, concatenate
 from cryoal.core.predictions import Predictions
-from cryoal.core.registry import Registry
+from cryoal.core.registry import Registry, named_by_person
 from cryoal.io.predictions import read_predictions, write_predictions
 
 
@@ -87,6 +87,9 @@ def test_a_misspelt_part_is_answered_with_the_list_and_a_guess():
 
 def test_a_private_part_needs_no_registration():
     parts: Registry[object] = Registry("thing", "cryoal.core")
-    assert parts.get("math:sqrt") is __import__("math").sqrt
-    with pytest.raises(CryoalError, match="cannot be imported"):
-        parts.get("mylab.scores:vote")
+    with named_by_person("math:sqrt", "mylab.scores:vote"):
+        assert parts.get("math:sqrt") is __import__("math").sqrt
+        with pytest.raises(CryoalError, match="cannot be imported"):
+            parts.get("mylab.scores:vote")
+    with pytest.raises(CryoalError, match="CRYOAL_TRUST=1"):
+        parts.get("math:sqrt")

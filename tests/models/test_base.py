@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from cryoal.core.errors import CryoalError
+from cryoal.core.registry import named_by_person
 from cryoal.models.base import build
 
 
@@ -22,7 +23,8 @@ def test_a_typo_is_answered_with_a_guess():
 
 
 def test_a_private_network_needs_no_registration():
-    network = build("cryoal.models.compact:Compact", 2, 16, width=0.25)
+    with named_by_person("cryoal.models.compact:Compact"):
+        network = build("cryoal.models.compact:Compact", 2, 16, width=0.25)
     assert network.recipe.name == "cryoal.models.compact:Compact"
     assert network(torch.zeros(1, 1, 16, 16, 16))[0].shape == (1, 2)
 

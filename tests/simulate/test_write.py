@@ -192,8 +192,8 @@ def test_a_project_lends_what_it_was_extracted_with(tmp_path):
         tmp_path / "project",
         [first.tomograms],
         [first.particles],
-        options={"diameter": 150.0, "contrast": "bright"},
-        workers=1,
+        diameter=150.0,
+        contrast="bright",
     )
     like = settings_like(tmp_path / "project")
     assert like.pop("tilt_range") == pytest.approx((-50, 44), abs=3)
