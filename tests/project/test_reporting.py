@@ -3,15 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from conftest import cryoal
 
-from cryoal.core.predictions import Predictions
-from cryoal.io.predictions import write_predictions
 from cryoal.project.project import Project
 from cryoal.project.selecting import Queue
-from cryoal.project.supplying import supplied_round
 
 
 def test_the_accuracy_is_that_on_random_controls_alone(project: Path) -> None:
@@ -39,20 +35,3 @@ def test_the_accuracy_is_that_on_random_controls_alone(project: Path) -> None:
     page = (project / "report.html").read_text()
     assert "75%" in page
     assert "on 4 random controls" in page
-
-
-def test_a_round_hands_the_one_before_to_who_asks_for_change(project: Path) -> None:
-    opened = Project.open(project)
-    ids = opened.subtomograms.ids
-    rng = np.random.default_rng(0)
-    first, second = (
-        Predictions(
-            ids, ("a", "b"), {"teacher": rng.dirichlet((1, 1), len(ids)).astype(np.float32)},
-            np.zeros((len(ids), 2), np.float32),
-        )
-        for _ in range(2)
-    )  # fmt: skip
-    write_predictions(opened.layout.round(1).predictions, first, "boxes")
-    write_predictions(opened.layout.round(2).predictions, second, "boxes")
-    found = supplied_round(opened, opened.layout.round(2), second, "tod")
-    np.testing.assert_array_equal(found.probabilities["previous"], first.teacher)

@@ -1,12 +1,16 @@
 """What an acquisition function needs beyond teacher and student."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
+from cryoal.io.predictions import write_predictions
+from cryoal.project.project import Project
 from cryoal.project.settings import TrainSettings
-from cryoal.project.supplying import aligned, supplied
+from cryoal.project.supplying import aligned, supplied, supplied_round
 
 
 def predictions(ids, classes, p, **others):
@@ -41,3 +45,20 @@ def test_ranking_by_a_score_that_is_not_there_is_refused():
     now = predictions(["p"], ["a", "b"], [[0.2, 0.8]])
     with pytest.raises(CryoalError, match="picks have none"):
         supplied(now, ["score"], TrainSettings(), scored=False)
+
+
+def test_a_round_hands_the_one_before_to_who_asks_for_change(project: Path) -> None:
+    opened = Project.open(project)
+    ids = opened.subtomograms.ids
+    rng = np.random.default_rng(0)
+    first, second = (
+        Predictions(
+            ids, ("a", "b"), {"teacher": rng.dirichlet((1, 1), len(ids)).astype(np.float32)},
+            np.zeros((len(ids), 2), np.float32),
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    write_predictions(opened.layout.round(1).predictions, first, "boxes")
+    write_predictions(opened.layout.round(2).predictions, second, "boxes")
+    found = supplied_round(opened, opened.layout.round(2), second, "tod")
+    np.testing.assert_array_equal(found.probabilities["previous"], first.teacher)
