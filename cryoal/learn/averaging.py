@@ -13,6 +13,7 @@ from scipy.special import log_softmax
 from torch import Tensor
 
 from cryoal.learn.calibrate import SURE, forgiving, no_worse, standard_error
+from cryoal.learn.device import torch_threads
 from cryoal.learn.naming import ALL, PATIENCE, search_named, settled, step
 from cryoal.learn.orienting import Search
 from cryoal.learn.prior import pool_prior
@@ -71,6 +72,7 @@ class Averaged:
         return self.gain > SURE * self.error
 
 
+@torch_threads()
 def average(
     points: NDArray[np.float32],
     heard: Heard,

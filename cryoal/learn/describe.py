@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from cryoal.io.files import replacing
-from cryoal.learn.device import one_thread, resolve_device
+from cryoal.learn.device import one_thread, resolve_device, torch_threads
 from cryoal.models.harmonics import COEFFICIENTS, ORDERS
 from cryoal.models.invariants import SIZE, Invariants
 from cryoal.models.places import PLACES
@@ -107,9 +107,10 @@ def _of_each(
 
     # The steps of one batch are too short to be shared: two cores took as long together as one
     # alone, and several times as long beside other work. So each core takes batches of its own.
-    cores = torch.get_num_threads() if where.type == "cpu" else 1
-    done = 0
-    with one_thread(), ThreadPoolExecutor(cores) as pool:
+    with torch_threads():
+        cores = torch.get_num_threads() if where.type == "cpu" else 1
+    done, alone = 0, (torch.set_num_threads, (1,))
+    with one_thread(), ThreadPoolExecutor(cores, "describe", *alone) as pool:
         for block in blocks:
             batches = (block[start : start + BATCH] for start in range(0, len(block), BATCH))
             for values in pool.map(answer, batches):

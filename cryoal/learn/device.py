@@ -4,7 +4,8 @@ import copy
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from cryoal.models.base import Network
 
 log = logging.getLogger(__name__)
 
-_lock, _inside, _before = threading.Lock(), 0, 1
+_lock, _inside, _usual = threading.Lock(), 0, torch.get_num_threads()
+_wanted: ContextVar[int | None] = ContextVar("_wanted", default=None)
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -41,26 +43,40 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Operations on the processor that no second thread shares.
+def torch_threads(n: int | None = None) -> Iterator[None]:
+    """So many threads for operations of the thread that is in the block, whatever others do.
 
-    The order of their sums, and so their last digits, depends on no number of threads then. The
-    number is the whole process's: where several threads are in such a block, the last to leave
-    restores it.
+    The order of sums depends on it, and so their last digits, from which a training may go
+    elsewhere. torch keeps a number a thread, but one that begins takes the number that any thread
+    set last; so it is said outright wherever something is computed.
+
+    Parameters
+    ----------
+    n : int, optional
+        Default that of the block around, else the program's: ``OMP_NUM_THREADS``, or what
+        ``torch.set_num_threads`` said in the main thread.
     """
-    global _inside, _before
+    global _inside, _usual
     with _lock:
-        if not _inside:
-            _before = torch.get_num_threads()
+        if not _inside and threading.current_thread() is threading.main_thread():
+            _usual = torch.get_num_threads()
         _inside += 1
-        torch.set_num_threads(1)
+    around = _wanted.get()
+    here = n or around or _usual
+    _wanted.set(here)
+    torch.set_num_threads(here)
     try:
         yield
     finally:
+        _wanted.set(around)
+        torch.set_num_threads(around or _usual)
         with _lock:
             _inside -= 1
-            if not _inside:
-                torch.set_num_threads(_before)
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """Operations that no second thread shares."""
+    return torch_threads(1)
 
 
 def bfloat16_pays(device: torch.device) -> bool:

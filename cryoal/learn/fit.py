@@ -18,7 +18,7 @@ from torch import Tensor
 from cryoal.data.distort import Distort
 from cryoal.io.files import replacing
 from cryoal.learn.batches import Batches, mix
-from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
+from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device, torch_threads
 from cryoal.learn.schedule import LOSS_MEMORY_STEPS, History, Schedule
 from cryoal.learn.transfer import KnowledgeTransfer, TransferOptions
 from cryoal.models.base import Network
@@ -27,6 +27,7 @@ from cryoal.models.drawing import seeded
 log = logging.getLogger(__name__)
 
 
+@torch_threads()
 def fit(
     teacher: Network,
     student: Network,

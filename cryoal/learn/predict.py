@@ -7,13 +7,14 @@ import torch
 from numpy.typing import NDArray
 
 from cryoal.data.augment import HALF_TURNS, central
-from cryoal.learn.device import resolve_device
+from cryoal.learn.device import resolve_device, torch_threads
 from cryoal.models.base import Network
 
 Boxes = NDArray[np.floating]
 
 
 @torch.no_grad()
+@torch_threads()
 def predict(
     network: Network,
     boxes: Boxes | Iterable[Boxes],
@@ -64,6 +65,7 @@ def predict(
 
 
 @torch.no_grad()
+@torch_threads()
 def predict_dropout(
     network: Network,
     boxes: Boxes | Iterable[Boxes],

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from cryoal.data.distort import Distort
 from cryoal.learn.batches import Batches, mix
-from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
+from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device, torch_threads
 from cryoal.learn.schedule import LOSS_MEMORY_STEPS, Schedule
 from cryoal.models.base import Network
 from cryoal.models.drawing import seeded
@@ -33,6 +33,7 @@ EXPANDED = 512
 SCHEDULE = Schedule(learning_rate=1e-3, weight_decay=1e-4, batch_size=64, descent=1.0)
 
 
+@torch_threads()
 def learn_alike(
     network: Network,
     boxes: NDArray[np.floating] | Tensor,

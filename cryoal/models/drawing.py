@@ -1,5 +1,6 @@
 """Random draws of networks from a generator of their own, never from torch's global one."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,9 +17,26 @@ _DRAWING = frozenset(
         *(nn.init.kaiming_uniform_, nn.init.kaiming_normal_),
         *(nn.init.xavier_uniform_, nn.init.xavier_normal_),
         *(torch.rand, torch.randn, torch.randperm, torch.randint, torch.bernoulli, torch.normal),
-        torch.multinomial,
+        *(torch.multinomial, torch.Tensor.bernoulli, torch.Tensor.multinomial, torch.poisson),
+        *(torch.Tensor.random_, torch.Tensor.exponential_, torch.Tensor.log_normal_),
+        *(torch.Tensor.cauchy_, torch.Tensor.geometric_, torch.binomial),
     ]
 )
+
+#: What draws and takes no generator: it is lent the global one, in the state of its own.
+_BORROWING = frozenset(
+    [
+        *(functional.dropout1d, functional.dropout2d, functional.dropout3d),
+        *(functional.alpha_dropout, functional.feature_alpha_dropout, functional.rrelu),
+        *(functional.scaled_dot_product_attention, functional.multi_head_attention_forward),
+        *(functional.gumbel_softmax, functional.fractional_max_pool3d),
+        *(torch.rand_like, torch.randn_like, torch.randint_like),
+        *(torch.dropout, torch.feature_dropout, torch.alpha_dropout, torch.rrelu),
+        *(torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu),
+        *(torch._sample_dirichlet, torch._standard_gamma),
+    ]
+)
+_lending = threading.Lock()
 
 
 class DrawingFrom(TorchFunctionMode):
@@ -48,9 +66,22 @@ class DrawingFrom(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func is functional.dropout:
             return self._dropout(*args, **kwargs)
+        if func in _BORROWING:
+            return self._lent(func, args, kwargs)
         if func in _DRAWING and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator
         return func(*args, **kwargs)
+
+    def _lent(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call with the global generator in the state of this one, and put it back."""
+        with _lending:
+            before = torch.get_rng_state()
+            torch.set_rng_state(self.generator.get_state())
+            try:
+                return func(*args, **kwargs)
+            finally:
+                self.generator.set_state(torch.get_rng_state())
+                torch.set_rng_state(before)
 
     def _dropout(
         self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False

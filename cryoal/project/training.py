@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cryoal.core.predictions import Predictions
 from cryoal.data.distort import Distort, Distortions, distorter
 from cryoal.data.store import SubtomogramStore
+from cryoal.learn.device import torch_threads
 from cryoal.learn.discriminant import Settled
 from cryoal.learn.fit import fit
 from cryoal.learn.predict import predict, predict_dropout
@@ -59,6 +60,7 @@ class Pair:
     settled: dict[str, Settled] = field(default_factory=dict)
 
 
+@torch_threads()
 def train_pair(
     sight: Sight,
     rows: NDArray[np.intp],
@@ -189,6 +191,7 @@ def _distort(sight: Sight, rows: NDArray[np.intp], settings: TrainSettings) -> D
     return distorter(how, store.index.tomograms, store.tomogram[rows], box)
 
 
+@torch_threads()
 def predict_pair(
     pair: Pair,
     sight: Sight,

@@ -1,8 +1,16 @@
+import threading
+
 import pytest
 import torch
 
 from cryoal.core.errors import CryoalError
-from cryoal.learn.device import bfloat16_is_right, bfloat16_pays, resolve_device
+from cryoal.learn.device import (
+    bfloat16_is_right,
+    bfloat16_pays,
+    one_thread,
+    resolve_device,
+    torch_threads,
+)
 from cryoal.models.base import Network, Recipe, build, networks
 
 needs_bfloat16 = pytest.mark.skipif(
@@ -46,3 +54,32 @@ class WrongInHalf(Network):
 def test_a_network_whose_gradient_is_wrong_in_bfloat16_is_found_out():
     torch.manual_seed(0)
     assert not bfloat16_is_right(WrongInHalf())
+
+
+def test_a_block_of_one_thread_changes_no_other_threads_number() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    inside, left = threading.Event(), threading.Event()
+    seen = []
+
+    def other() -> None:
+        with torch_threads():
+            seen.append(torch.get_num_threads())
+            with one_thread():
+                inside.set()
+                left.wait(10)
+                seen.append(torch.get_num_threads())
+            seen.append(torch.get_num_threads())
+
+    try:
+        thread = threading.Thread(target=other)
+        with one_thread():
+            thread.start()
+            inside.wait(10)
+        assert torch.get_num_threads() == 2, "the first to leave has its own number again"
+        left.set()
+        thread.join()
+        assert seen == [2, 1, 2]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
