@@ -22,6 +22,7 @@ _FAILED = (
     *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
     *(errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN, errno.ENOMEM),
     *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNRESET, errno.ECONNREFUSED),
+    *(errno.EISDIR, errno.ENOTDIR),
 )
 
 Progress = Callable[[int, int], None]

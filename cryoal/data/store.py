@@ -1,5 +1,6 @@
 """Boxes by particle id, from one MRC volume stack a tomogram."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from cryoal.core.errors import CryoalError
 from cryoal.data.extract import BoxGeometry, Extracted
+from cryoal.io.columns import LARGEST_VOXEL, SMALLEST_VOXEL, Columns, tiltings_of
 from cryoal.io.mrc import open_volume
 from cryoal.io.star import read_star, simple, write_star
 
 INDEX = "index.star"
+
+#: Of a box: its number in a stack, and the stack, in the one folder of stacks.
+_PLACE = re.compile(r"[0-9]{1,9}@(?!\.)[^/\\]+/(?!\.)[^/\\]+\.mrc")
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,42 @@ class Index:
 
     @classmethod
     def read(cls, folder: Path) -> "Index | None":
-        """Read ``index.star`` of a subtomogram folder; None where nothing was extracted yet."""
+        """Read ``index.star`` of a subtomogram folder; None where nothing was extracted yet.
+
+        Raises
+        ------
+        CryoalError
+            It is damaged: names the block, the row, and what was expected there.
+        """
         path = folder / INDEX
         if not path.exists():
             return None
-        blocks = read_star(path)
-        try:
-            facts = blocks["extraction"].iloc[0]
-            geometry = BoxGeometry(
-                int(facts["cryoalBox"]),
-                float(facts["cryoalVoxelSize"]),
-                float(facts["cryoalDiameter"]),
-            )
-            return cls(geometry, blocks["particles"], blocks["tomograms"], blocks["left_out"])
-        except (KeyError, ValueError, IndexError) as problem:
-            raise CryoalError(
-                f"{path}: not an index of cryoal ({problem}); delete {folder} and extract again"
-            ) from problem
+        blocks, remedy = read_star(path), "delete it and run cryoal extract again"
+        facts, tomograms, boxes, left_out = (
+            Columns.of_block(blocks, name, path, remedy)
+            for name in ("extraction", "tomograms", "particles", "left_out")
+        )
+        facts.first_row()
+        geometry = BoxGeometry(
+            int(facts.whole("cryoalBox", 2, 1024)[0]),
+            float(facts.numbers("cryoalVoxelSize", SMALLEST_VOXEL, LARGEST_VOXEL)[0]),
+            float(facts.numbers("cryoalDiameter", SMALLEST_VOXEL)[0]),
+        )
+        names = tomograms.names("rlnTomoName")
+        tomograms.text("cryoalInputDigest")
+        if names:
+            tiltings_of(tomograms)
+        strange = set(boxes.text("rlnTomoName")) - set(names)
+        if strange:
+            raise boxes.refused(f"tomogram {min(strange)[:80]!r} is not in block data_tomograms")
+        boxes.names("cryoalId")
+        for name in ("cryoalBoxMean", "cryoalBoxStd"):
+            boxes.numbers(name, -np.inf, np.inf, missing=True)
+        left_out.names("cryoalId")
+        for name in ("rlnTomoName", "cryoalStatus"):
+            left_out.text(name)
+        _places(boxes)
+        return cls(geometry, boxes.table, tomograms.table, left_out.table)
 
     def write(self, folder: Path) -> None:
         """Write ``index.star``, all or nothing."""
@@ -141,6 +165,34 @@ class Index:
         return dict(zip(names, digests, strict=True))
 
 
+def _places(boxes: Columns) -> tuple[NDArray[np.intp], NDArray[np.str_]]:
+    """Row, from 0, and name of the stack of each box.
+
+    Raises
+    ------
+    CryoalError
+        A place is none, is outside the folder of stacks, or holds two boxes; or a stack's boxes
+        do not fill it.
+    """
+    names = boxes.names("rlnImageName")
+    for number, name in enumerate(names, 1):
+        if not _PLACE.fullmatch(name):
+            raise boxes.refused(
+                f"row {number}: rlnImageName is {name[:80]!r}; 000001@FOLDER/STACK.mrc is expected"
+            )
+    rows = np.array([int(name.split("@")[0]) - 1 for name in names], dtype=np.intp)
+    stacks = np.array([name.split("@")[1] for name in names], dtype=str)
+    pairs = set(zip(boxes.text("rlnTomoName"), stacks.tolist(), strict=True))
+    for side in zip(*pairs, strict=True):
+        if len(set(side)) < len(pairs):
+            raise boxes.refused("two tomograms share a stack, or one has two")
+    for stack, count in zip(*np.unique(stacks, return_counts=True), strict=True):
+        inside = rows[stacks == stack]
+        if len(np.unique(inside)) < count or inside.min() < 0 or inside.max() >= count:
+            raise boxes.refused(f"its {count} boxes of {stack} are not those from 1 to {count}")
+    return rows, stacks
+
+
 class SubtomogramStore:
     """``store[ids]`` is a float32 array (n, box, box, box), memory-mapped underneath.
 
@@ -164,10 +216,7 @@ class SubtomogramStore:
         self.geometry = index.geometry
         self.ids: NDArray[np.str_] = index.boxes["cryoalId"].to_numpy(dtype=str)
         self.tomogram: NDArray[np.str_] = index.boxes["rlnTomoName"].to_numpy(dtype=str)
-        where = index.boxes["rlnImageName"].str.split("@", n=1, expand=True)
-        empty = index.boxes.empty
-        self._row = np.zeros(0, int) if empty else where[0].to_numpy().astype(int) - 1
-        self._file = np.zeros(0, str) if empty else where[1].to_numpy(dtype=str)
+        self._row, self._file = _places(Columns(index.boxes, str(folder / INDEX), ""))
         self._stacks = {name: self._open(name) for name in np.unique(self._file)}
 
     def __len__(self) -> int:
@@ -197,11 +246,22 @@ class SubtomogramStore:
         return found
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Boxes of these rows: (n, box, box, box) float32."""
+        """Boxes of these rows: (n, box, box, box) float32.
+
+        Raises
+        ------
+        CryoalError
+            Names the stack that holds a value that is not finite.
+        """
         boxes = np.empty((len(rows), *(self.geometry.box,) * 3), dtype=np.float32)
         for name in np.unique(self._file[rows]):
             at = np.flatnonzero(self._file[rows] == name)
             boxes[at] = self._stacks[name][self._row[rows[at]]]
+            if not np.isfinite(boxes[at].sum(axis=(1, 2, 3), dtype=np.float64)).all():
+                raise CryoalError(
+                    f"{self.folder / Path(name).name}: holds boxes with values that are not "
+                    "finite; delete it and run cryoal extract again"
+                )
         return boxes
 
     def batches(self, size: int = 512) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
@@ -223,7 +283,7 @@ class SubtomogramStore:
 
     def _open(self, name: str) -> NDArray[np.generic]:
         path = self.folder / Path(name).name
-        if not path.exists():
+        if not path.is_file():
             raise CryoalError(f"{path}: the stack is gone; run cryoal extract again to remake it")
         volume, box = open_volume(path), self.geometry.box
         expected = int((self._file == name).sum())

@@ -78,7 +78,7 @@ def read_beside(path: Path, n: int) -> NDArray[np.float16] | None:
     """What ``write_beside`` kept of n boxes, mapped; None where there is no such file."""
     try:
         values: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None  # it is made again
     fits = values.dtype == np.float16 and values.ndim == 4 and len(values) == n
     return values if fits and values.shape[1:] == _beside_shape(values.shape[2]) else None
@@ -120,8 +120,8 @@ def _of_each(
                     progress(done)
 
 
-def read_descriptions(path: Path, made_from: str) -> NDArray[np.float32] | None:
-    """What ``write_descriptions`` kept of these very boxes; None where there is no such file."""
+def read_descriptions(path: Path, made_from: str, n: int) -> NDArray[np.float32] | None:
+    """What ``write_descriptions`` kept of these n boxes; None where there is no such file."""
     if not path.exists():
         return None
     try:
@@ -129,9 +129,10 @@ def read_descriptions(path: Path, made_from: str) -> NDArray[np.float32] | None:
             if (file.metadata() or {}).get("made_from") != f"{EDITION} {made_from}":
                 return None
             points: NDArray[np.float32] = file.get_tensor("descriptions")
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError, TypeError):
         return None  # it is made again
-    return points
+    fits = points.dtype == np.float32 and points.shape == (n, SIZE + COEFFICIENTS)
+    return points if fits and np.isfinite(points).all() else None
 
 
 def write_descriptions(path: Path, points: NDArray[np.float32], made_from: str) -> None:

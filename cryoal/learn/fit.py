@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -267,7 +268,8 @@ class _Run:
             with safe_open(path, framework="pt") as file:
                 facts = json.loads((file.metadata() or {}).get("cryoal_training", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as problem:
+            facts = dict(facts)
+        except (SafetensorError, OSError, ValueError, TypeError) as problem:
             log.warning("%s: cannot be read (%s); training starts afresh", path, problem)
             return
         if facts.get("identity") != json.loads(json.dumps(self.identity)):
@@ -275,9 +277,18 @@ class _Run:
             return
         for optimiser in self.optimisers:
             _prepare(optimiser)
-        for name, state in self._states().items():
-            for key, value in state.items():
-                value.copy_(tensors[f"{name}.{key}"])
+        states = {
+            f"{name}.{key}": value
+            for name, state in self._states().items()
+            for key, value in state.items()
+        }
+        if not _whole(facts, tensors, states):
+            for optimiser in self.optimisers:
+                optimiser.state.clear()
+            log.warning("%s: is damaged; training starts afresh", path)
+            return
+        for name, value in states.items():
+            value.copy_(tensors[name])
         self.step, self.descent_from = facts["step"], facts["descent_from"]
         self.teacher_loss, self.student_loss = facts["teacher_loss"], facts["student_loss"]
         self.history = History(**facts["history"])
@@ -294,6 +305,26 @@ class _Run:
         for name, optimiser in zip(("teacher", "student"), self.optimisers, strict=True):
             states[f"optimiser.{name}"] = dict(_moments(optimiser))
         return states
+
+
+def _whole(facts: dict[str, Any], tensors: dict[str, Tensor], states: dict[str, Tensor]) -> bool:
+    """Whether a saved state is all there and makes sense: nothing of it is taken otherwise."""
+    try:
+        History(**facts["history"])
+        steps = (facts["step"], facts["descent_from"] or 0, facts["average_steps"])
+        losses = (facts["teacher_loss"], facts["student_loss"])
+        sensible = all(type(n) is int and n >= 0 for n in steps) and all(
+            type(loss) is float and loss > -math.inf for loss in losses
+        )
+    except (KeyError, TypeError):
+        return False
+    return (
+        sensible
+        and tensors.keys() >= states.keys()
+        and all(tensors[name].shape == value.shape for name, value in states.items())
+        and all(tensors[name].dtype == value.dtype for name, value in states.items())
+        and all(bool(torch.isfinite(tensors[name]).all()) for name in states)
+    )
 
 
 def _follow(mean: float, value: float) -> float:

@@ -93,13 +93,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
             f"{path}: a safetensors file, but cryoal did not write it; expected a "
             "teacher.safetensors or student.safetensors of a round"
         )
-    header = json.loads(metadata["cryoal"])
-    if header["format"] > FORMAT:
-        raise CryoalError(
-            f"{path}: checkpoint format {header['format']}, written by cryoal "
-            f"{header['version']}; this is {__version__} and reads up to format {FORMAT}. "
-            "Update cryoal"
-        )
+    header = _header(metadata["cryoal"], path)
     networks.refuse_private(header["network"], path)
     try:
         with seeded(0):  # and then overwritten
@@ -107,10 +101,60 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
                 header["network"], header["n_classes"], header["box"], **header["options"]
             )
         network.load_state_dict(weights)
-    except (RuntimeError, TypeError) as problem:
+    except (RuntimeError, TypeError, ValueError, OverflowError) as problem:
         raise CryoalError(
             f"{path}: its weights do not fit network {header['network']!r} as this version "
             "builds it; train again"
         ) from problem
+    if not all(torch.isfinite(value).all() for value in weights.values()):
+        raise CryoalError(f"{path}: has weights that are not finite; delete it and train again")
     facts = {**header["facts"], "version": header["version"]}
     return Checkpoint(network.to(device).eval(), facts)
+
+
+#: What ``save`` puts into the header, and of what kind each part is.
+_HEADER = {
+    "format": int,
+    "version": str,
+    "network": str,
+    "n_classes": int,
+    "box": int,
+    "options": dict,
+    "facts": dict,
+}
+
+
+def _header(text: str, path: Path) -> dict[str, Any]:
+    """What ``save`` put into the header.
+
+    Raises
+    ------
+    CryoalError
+        It is of a newer program, or damaged: a part is missing or of another kind, or the facts
+        contradict it.
+    """
+    try:
+        header = json.loads(text)
+        written = header["format"]
+        if type(written) is int and written > FORMAT:
+            raise CryoalError(
+                f"{path}: checkpoint format {written}, written by cryoal {header['version']}; "
+                f"this is {__version__} and reads up to format {FORMAT}. Update cryoal"
+            )
+        wrong = [name for name, kind in _HEADER.items() if type(header[name]) is not kind]
+        facts, n = header["facts"], header["n_classes"]
+        classes = facts.get("classes", [str(number) for number in range(n)])
+        if len(set(classes)) != n or not all(type(name) is str for name in classes):
+            wrong.append("classes")
+        for name in ("voxel_size", "diameter"):
+            if not 0 < facts.get(name, 1.0) < 1e9:
+                wrong.append(name)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
+        raise CryoalError(
+            f"{path}: its header is damaged ({problem}); delete it and train again"
+        ) from problem
+    if wrong:
+        raise CryoalError(
+            f"{path}: its header is damaged (in {', '.join(wrong)}); delete it and train again"
+        )
+    return dict(header)

@@ -8,10 +8,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from cryoal.core.errors import CryoalError
 from cryoal.io.files import replacing
 from cryoal.models.base import Network
 
@@ -48,12 +50,27 @@ def start_from_weights(network: Network, weights: Path | None = None) -> bool:
     bool
         False, and nothing is changed, where none are shipped or they are of other shapes (a
         network of another width).
+
+    Raises
+    ------
+    CryoalError
+        The file is damaged.
     """
     name = network.recipe.name
     if weights is None and not has_weights(name):
         return False
     with nullcontext(weights) if weights is not None else as_file(shipped(name)) as path:
-        stored = load_file(path)
+        try:
+            stored = load_file(path)
+        except (SafetensorError, OSError) as problem:
+            raise CryoalError(
+                f"{path}: not whole weights ({problem}); delete it, or run cryoal pretrain again"
+            ) from problem
+    if not all(torch.isfinite(value).all() for value in stored.values()):
+        raise CryoalError(
+            f"{weights or name}: has weights that are not finite; delete it, or run cryoal "
+            "pretrain again"
+        )
     own = {k: v for k, v in network.state_dict().items() if k.startswith(BODY)}
     if not own:
         return True

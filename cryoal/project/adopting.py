@@ -52,6 +52,9 @@ def fitting_pair(source: RoundLayout, store: SubtomogramStore) -> Pair:
     """
     facts = checkpoint.load(source.teacher).facts
     pair = load_pair(source.teacher, source.student)
+    missing = [name for name in ("classes", "voxel_size", "diameter") if name not in facts]
+    if missing:
+        raise CryoalError(f"{source.teacher}: does not say its {missing[0]}; train it again")
     geometry = store.geometry
     again = f"--voxel-size {facts['voxel_size']:g} --diameter {facts['diameter']:g}"
     if abs(geometry.voxel_size / facts["voxel_size"] - 1) > SAME_SCALE:

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryoal.core.errors import CryoalError
 from cryoal.core.geometry import relion_angles, relion_rotation, reverse_axes
 from cryoal.core.particles import ParticleSet, concatenate
-from cryoal.core.tilting import Tilting
 from cryoal.core.tomogram import Tomogram
+from cryoal.io.base import formats
+from cryoal.io.columns import LARGEST_VOXEL, SMALLEST_VOXEL, Columns, tiltings_of
 from cryoal.io.star import read_star, simple, write_star
 from cryoal.io.volumes import mean_of_halves, open_volume
 
@@ -23,6 +23,9 @@ OWN = ("cryoalId", "cryoalTomogram", "cryoalSource", "cryoalScore")
 POSITION = ("cryoalX", "cryoalY", "cryoalZ")
 ANGLES = ("cryoalRot", "cryoalTilt", "cryoalPsi")
 FACTS = "cryoal"
+
+#: Voxels along the longest edge of any volume.
+LARGEST = 10**6
 
 #: Columns of ``tomograms.star`` that say where the volumes of a tomogram are.
 VOLUME = ("cryoalVolume1", "cryoalVolume2")
@@ -51,30 +54,40 @@ def write_particles(path: Path, particles: ParticleSet) -> None:
 
 
 def read_particles(path: Path) -> ParticleSet:
-    """Read ``particles.star`` of a project."""
+    """Read ``particles.star`` of a project.
+
+    Raises
+    ------
+    CryoalError
+        It is damaged: names the block, the row, and what was expected there.
+    """
     blocks = dict(read_star(path))
-    try:
-        table, facts = blocks.pop("particles"), blocks.pop(FACTS).iloc[0]
-        xyz = table[list(POSITION)].to_numpy(dtype=float)
-        score = table["cryoalScore"].to_numpy(dtype=float)
-        own = [name for name in (*OWN, *POSITION, *ANGLES) if name in table]
-        turned = ANGLES[0] in table and len(table)
-        return ParticleSet(
-            id=table["cryoalId"].to_numpy(dtype=str),
-            tomogram=table["cryoalTomogram"].to_numpy(dtype=str),
-            position=reverse_axes(xyz),
-            rotation=relion_rotation(table[list(ANGLES)].to_numpy(float)) if turned else None,
-            score=None if np.isnan(score).all() else score,
-            score_name="" if facts["cryoalScoreName"] == "none" else facts["cryoalScoreName"],
-            source=table["cryoalSource"].to_numpy(dtype=str),
-            table=table.drop(columns=own),
-            blocks=blocks,
-            dialect=facts["cryoalDialect"],
-        )
-    except (KeyError, ValueError) as problem:
-        raise CryoalError(
-            f"{path}: not a particle file of a cryoal project ({problem}); run cryoal extract again"
-        ) from problem
+    remedy = "move it away and run cryoal extract again with --tomograms and --particles"
+    facts = Columns.of_block(blocks, FACTS, path, remedy)
+    rows = Columns.of_block(blocks, "particles", path, remedy)
+    del blocks[FACTS], blocks["particles"]
+    facts.first_row()
+    (score_name,), (dialect,) = facts.text("cryoalScoreName"), facts.text("cryoalDialect")
+    if dialect and dialect not in formats.names():
+        raise facts.refused(f"cryoalDialect is {dialect[:40]!r}, which is none")
+    score = rows.numbers("cryoalScore", -np.inf, np.inf, missing=True)
+    xyz = np.stack([rows.numbers(name) for name in POSITION], axis=1)
+    own = [name for name in (*OWN, *POSITION, *ANGLES) if name in rows.table]
+    turned = ANGLES[0] in rows.table and len(rows)
+    return ParticleSet(
+        id=np.array(rows.names("cryoalId"), dtype=str),
+        tomogram=np.array(rows.text("cryoalTomogram"), dtype=str),
+        position=reverse_axes(xyz),
+        rotation=relion_rotation(np.stack([rows.numbers(name) for name in ANGLES], axis=1))
+        if turned
+        else None,
+        score=None if np.isnan(score).all() else score,
+        score_name="" if score_name == "none" else score_name,
+        source=np.array(rows.text("cryoalSource"), dtype=str),
+        table=rows.table.drop(columns=own),
+        blocks=blocks,
+        dialect=dialect,
+    )
 
 
 def merge(old: ParticleSet | None, new: ParticleSet) -> ParticleSet:
@@ -126,30 +139,35 @@ def read_tomograms(path: Path, unpack_into: Path | None = None) -> dict[str, Tom
     ----------
     unpack_into : folder, optional
         Where compressed volumes are unpacked once, as in ``volumes.open_volume``.
+
+    Raises
+    ------
+    CryoalError
+        It is damaged: names the row, and what was expected there.
     """
     if not path.exists():
         return {}
-    table = read_star(path)["global"]
+    remedy = "move it away and run cryoal extract again with --tomograms"
+    rows = Columns.of_block(read_star(path), "global", path, remedy)
+    sizes = [rows.whole(f"cryoalSize{axis}", 1, LARGEST) for axis in "ZYX"]
+    voxel_sizes = rows.numbers("cryoalVoxelSize", SMALLEST_VOXEL, LARGEST_VOXEL)
+    tilted = tiltings_of(rows)
     tomograms = {}
-    for values in table.to_dict("records"):
+    for at, name in enumerate(rows.names("rlnTomoName")):
+        values = rows.table.iloc[at].to_dict()
         row = {str(name): str(value) for name, value in values.items()}
         own = {name: row.pop(name) for name in list(row) if name.startswith("cryoal")}
-        tilting = Tilting.of({"rlnTomoName": row["rlnTomoName"], **own})
-        tomograms[row["rlnTomoName"]] = Tomogram(
-            name=row["rlnTomoName"],
-            shape=(
-                int(own["cryoalSizeZ"]),
-                int(own["cryoalSizeY"]),
-                int(own["cryoalSizeX"]),
-            ),
-            voxel_size=float(own["cryoalVoxelSize"]),
+        tomograms[name] = Tomogram(
+            name=name,
+            shape=(int(sizes[0][at]), int(sizes[1][at]), int(sizes[2][at])),
+            voxel_size=float(voxel_sizes[at]),
             load=_loader(VOLUME, own, unpack_into, path.parent),
-            tilt_range=tilting.tilt_range,
-            tilt_axis=tilting.tilt_axis,
-            beam_axis=tilting.beam_axis,
+            tilt_range=tilted[at].tilt_range,
+            tilt_axis=tilted[at].tilt_axis,
+            beam_axis=tilted[at].beam_axis,
             load_display=_loader(DISPLAY, own, unpack_into, path.parent),
             display_path=own.get(DISPLAY[0], ""),
-            **_shown(own),
+            **_shown(own, rows),
             path=own.get("cryoalVolume1", ""),
             columns=row,
         )
@@ -163,14 +181,14 @@ def _files(columns: tuple[str, ...], load: Callable[[], NDArray[Any]] | None) ->
     return {column: str(path) for column, path in zip(columns, load.args, strict=False)}
 
 
-def _shown(columns: Mapping[str, str]) -> dict[str, Any]:
+def _shown(columns: Mapping[str, str], rows: Columns) -> dict[str, Any]:
     """Voxel size and shape of the volume for looking at, as arguments of ``Tomogram``."""
     if not columns.get("cryoalDisplayVoxelSize"):
         return {}
-    return {
-        "display_voxel_size": float(columns["cryoalDisplayVoxelSize"]),
-        "display_shape": tuple(int(columns[f"cryoalDisplaySize{axis}"]) for axis in "ZYX"),
-    }
+    one = replace(rows, table=pd.DataFrame([columns], dtype=str))
+    size = one.numbers("cryoalDisplayVoxelSize", SMALLEST_VOXEL, LARGEST_VOXEL)[0]
+    shape = (int(one.whole(f"cryoalDisplaySize{axis}", 1, LARGEST)[0]) for axis in "ZYX")
+    return {"display_voxel_size": float(size), "display_shape": tuple(shape)}
 
 
 def _display_size(tomogram: Tomogram) -> dict[str, str]:

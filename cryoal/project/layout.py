@@ -1,5 +1,6 @@
 """Where everything of a project lies; every path is named here and nowhere else."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from cryoal.core.errors import CryoalError
 from cryoal.io.names import LONGEST_NAME, safe_name
 
 SETTINGS = "cryoal.toml"
+
+#: The one way in which ``Layout.round`` writes a number: other digits, and 07 beside 007, are none.
+_ROUND = re.compile("[0-9]{3}|[1-9][0-9]{3,8}")
 
 
 @dataclass(frozen=True)
@@ -170,11 +174,22 @@ class Layout:
         return RoundLayout(self.rounds / f"{number:03d}")
 
     def existing_rounds(self) -> list[RoundLayout]:
-        """Rounds that have a folder, oldest first."""
+        """Rounds that have a folder, oldest first; folders of other names are the user's own.
+
+        Raises
+        ------
+        CryoalError
+            A file stands where a round's folder would.
+        """
         if not self.rounds.exists():
             return []
-        folders = (f for f in self.rounds.iterdir() if f.is_dir() and f.name.isdigit())
-        return [RoundLayout(folder) for folder in sorted(folders, key=lambda f: int(f.name))]
+        if not self.rounds.is_dir():
+            raise CryoalError(f"{self.rounds}: is a file, a folder was expected; move it away")
+        entries = sorted(entry for entry in self.rounds.iterdir() if _ROUND.fullmatch(entry.name))
+        for entry in entries:
+            if not entry.is_dir():
+                raise CryoalError(f"{entry}: is a file, a round is a folder; move it away")
+        return sorted(map(RoundLayout, entries), key=lambda found: found.number)
 
     @property
     def next_round(self) -> RoundLayout:

@@ -254,7 +254,7 @@ class Project:
         """Of the newest round that has them, under today's names of the classes."""
         for folder in reversed(self.rounds):
             if folder.predictions.exists():
-                found = read_predictions(folder.predictions)[0]
+                found = read_predictions(folder.predictions, self._known)[0]
                 return found.called(Classes.read(self.layout.classes).now)
         return None
 
@@ -268,7 +268,15 @@ class Project:
     def queue(self) -> Queue | None:
         """The newest queue."""
         number = self.newest_queue_number
-        return Queue.read(self.layout.round(number).queries) if number >= 0 else None
+        if number < 0:
+            return None
+        path = self.layout.round(number).queries
+        found = Queue.read(path)
+        return None if found is None else found.of_particles(self._known, path)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(map(str, self.particles.id))
 
     def train(
         self,

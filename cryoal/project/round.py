@@ -180,7 +180,7 @@ def _predicted(project: "Project", here: RoundLayout, progress: Progress) -> Pre
     digest = boxes_digest(store)
     with locked(project.layout.lock):
         if here.predictions.exists():
-            predictions, made_from = read_predictions(here.predictions)
+            predictions, made_from = read_predictions(here.predictions, set(map(str, store.ids)))
             if made_from == digest:
                 return predictions
         began = time.monotonic()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import tomli_w
 
+from cryoal.core.errors import CryoalError
 from cryoal.core.version import __version__
+from cryoal.io.columns import Columns
 from cryoal.io.files import replacing
 from cryoal.io.tsv import read_tsv, write_tsv
 from cryoal.project.layout import RoundLayout
@@ -39,11 +41,38 @@ def _with_boxes(project: "Project", labels: dict[str, str]) -> dict[str, str]:
 
 
 def learnt_labels(here: RoundLayout) -> dict[str, str] | None:
-    """Labels that a round was trained on; None where its networks are another project's."""
+    """Labels that a round was trained on; None where its networks are another project's.
+
+    Raises
+    ------
+    CryoalError
+        The file is damaged.
+    """
     if not here.labels.exists():
         return None
-    table = read_tsv(here.labels, required=("id", "label"))
-    return dict(zip(table["id"], table["label"], strict=True))
+    remedy = "delete it, and cryoal select trains another round"
+    table = Columns(read_tsv(here.labels, required=("id", "label")), str(here.labels), remedy)
+    return dict(zip(table.names("id"), table.text("label"), strict=True))
+
+
+def _learnt_with(here: RoundLayout) -> dict[str, Any]:
+    """What a round was trained with.
+
+    Raises
+    ------
+    CryoalError
+        The file is damaged.
+    """
+    try:
+        facts = tomllib.loads(here.settings.read_text(encoding="utf-8"))["train"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, OSError) as problem:
+        facts = problem
+    if not isinstance(facts, dict):
+        raise CryoalError(
+            f"{here.settings}: not the settings of a round ({facts}); delete it, and cryoal select "
+            "trains another round"
+        )
+    return facts
 
 
 def own_weights(project: "Project") -> Path | None:
@@ -96,7 +125,7 @@ def round_of(
     for newest in reversed(project.layout.existing_rounds()):
         learnt = learnt_labels(newest)
         if learnt is not None and newest.settings.exists():
-            then = tomllib.loads(newest.settings.read_text(encoding="utf-8"))["train"]
+            then = _learnt_with(newest)
             then = {name: value for name, value in then.items() if name not in GONE["train"]}
             scratch = then.pop("from_scratch", False) or then.get("start") == "scratch"
             kept = [part for part in then.pop("named", []) if part not in named]

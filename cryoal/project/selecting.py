@@ -1,6 +1,6 @@
 """From predictions to a queue: the pool an acquisition function sees, controls, the file."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cryoal.core.duplicates import distances_apart
 from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
+from cryoal.io.columns import Columns
 from cryoal.io.star import read_star, simple, write_star
 
 #: What ``default`` stands for: what measured best (docs/decisions.md).
@@ -71,18 +72,45 @@ class Queue:
 
     @classmethod
     def read(cls, path: Path) -> "Queue | None":
-        """Read ``queries.star``; None where there is none."""
+        """Read ``queries.star``; None where there is none.
+
+        Raises
+        ------
+        CryoalError
+            It is damaged: names the block, the row, and what was expected there.
+        """
         if not path.exists():
             return None
-        blocks = read_star(path)
-        try:
-            facts = blocks["queue"].iloc[0]
-            table = blocks["queries"][list(cls.COLUMNS)]
-            return cls(table, facts["cryoalAcquisition"], int(facts["cryoalSeed"]))
-        except (KeyError, ValueError, IndexError) as problem:
-            raise CryoalError(
-                f"{path}: not a queue of cryoal ({problem}); delete it and run cryoal select again"
-            ) from problem
+        blocks, remedy = read_star(path), "delete it and run cryoal select again"
+        facts = Columns.of_block(blocks, "queue", path, remedy)
+        queries = Columns.of_block(blocks, "queries", path, remedy)
+        facts.first_row()
+        name, seed = facts.text("cryoalAcquisition")[0], facts.whole("cryoalSeed", 0, 2**53)[0]
+        if len(queries):
+            queries.names("cryoalId")
+            queries.text("cryoalPrediction")
+            queries.numbers("cryoalUncertainty", -np.inf, np.inf, missing=True)
+            queries.numbers("cryoalConfidence", 0, 1, missing=True)
+            queries.whole("cryoalControl", 0, 1)
+        for column in cls.COLUMNS:
+            queries.text(column)
+        return cls(queries.table[list(cls.COLUMNS)], name, int(seed))
+
+    def of_particles(self, known: Container[str], path: Path) -> "Queue":
+        """Return this queue, all of whose particles are known.
+
+        Raises
+        ------
+        CryoalError
+            Names the first that is not.
+        """
+        for name in self.ids:
+            if name not in known:
+                raise CryoalError(
+                    f"{path}: asks about {name[:80]!r}, and there is no such particle; delete it "
+                    "and run cryoal select again"
+                )
+        return self
 
     def write(self, path: Path) -> None:
         """Write ``queries.star``, all or nothing."""

@@ -177,13 +177,15 @@ def read_settings(path: Path) -> Settings:
         ) from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise CryoalError(f"{path}: not valid TOML ({problem}); correct that line") from problem
+    except IsADirectoryError as problem:
+        raise CryoalError(f"{path}: is a folder, a file was expected; move it away") from problem
     version = values.get("format")
-    if isinstance(version, int) and version > FORMAT:
+    if type(version) is int and version > FORMAT:
         raise CryoalError(
             f"{path}: format {version}, but this cryoal knows formats up to {FORMAT}; "
             "install a newer cryoal"
         )
-    if version != FORMAT:
+    if version != FORMAT or type(version) is not int:
         raise CryoalError(f"{path}: the first line must be format = {FORMAT}, found {version!r}")
     values = _without_gone(values, path)
     try:

@@ -149,7 +149,7 @@ def look(
     side = described_side(box)
     path, digest = store.folder / DESCRIPTIONS, boxes_digest(store)
     own = box == usual  # of 40 voxels, and of 80 in twos, as many are described
-    points = read_descriptions(path, digest) if own else None
+    points = read_descriptions(path, digest, len(store)) if own else None
     if points is None:
         blocks = (boxes for _, boxes in store.batches())
         points = describe(blocks, box, device=device, progress=progress)

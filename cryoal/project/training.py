@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cryoal.core.errors import CryoalError
 from cryoal.core.predictions import Predictions
 from cryoal.data.distort import Distort, Distortions, distorter
 from cryoal.data.store import SubtomogramStore
@@ -238,6 +239,17 @@ def save_pair(pair: Pair, teacher: Path, student: Path, store: SubtomogramStore)
 
 
 def load_pair(teacher: Path, student: Path) -> Pair:
-    """Read both networks of a round."""
+    """Read both networks of a round.
+
+    Raises
+    ------
+    CryoalError
+        One of them is damaged, or they are not of one training.
+    """
     first, second = checkpoint.load(teacher), checkpoint.load(student)
+    if first.facts.get("classes") != second.facts.get("classes"):
+        raise CryoalError(
+            f"{teacher}: its classes are not those of {student.name}, so that they are of two "
+            "trainings; delete both and train again"
+        )
     return Pair(first.network, second.network, first.classes)

@@ -10,7 +10,8 @@ from cryoal.learn.describe import (
     write_beside,
     write_descriptions,
 )
-from cryoal.models.invariants import Invariants
+from cryoal.models.harmonics import COEFFICIENTS
+from cryoal.models.invariants import SIZE, Invariants
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +54,18 @@ def test_the_margin_for_shifts_is_not_seen(shapes):
 
 
 def test_what_is_kept_serves_only_the_boxes_it_was_made_from(tmp_path):
-    path, points = tmp_path / "descriptions.safetensors", np.ones((3, 5), dtype=np.float32)
-    assert read_descriptions(path, "one") is None
+    path = tmp_path / "descriptions.safetensors"
+    points = np.ones((3, SIZE + COEFFICIENTS), dtype=np.float32)
+    assert read_descriptions(path, "one", 3) is None
     write_descriptions(path, points, "one")
-    np.testing.assert_array_equal(read_descriptions(path, "one"), points)
-    assert read_descriptions(path, "another") is None
+    np.testing.assert_array_equal(read_descriptions(path, "one", 3), points)
+    assert read_descriptions(path, "another", 3) is None
+    assert read_descriptions(path, "one", 4) is None
     path.write_bytes(path.read_bytes()[:40])
-    assert read_descriptions(path, "one") is None
+    assert read_descriptions(path, "one", 3) is None
+    for damaged in (points[:, :-1], points.astype(np.float64), np.full_like(points, np.nan)):
+        write_descriptions(path, damaged, "one")
+        assert read_descriptions(path, "one", 3) is None
 
 
 def test_what_is_seen_from_other_places_is_kept_in_half_precision(shapes, tmp_path):
