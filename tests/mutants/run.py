@@ -3,8 +3,9 @@
     python tests/mutants/run.py [NAME ...] [--all]
 
 A fault is a patch in this folder, ``git diff -U1`` of it, below a first line that says what is
-wrong and a line ``Tests:`` with the tests to run (``--all``: the whole fast suite instead). Exit
-code 1 if one survives or no longer applies.
+wrong and a line ``Tests:`` with the tests to run (``--all``: the whole fast suite instead). The
+tests are run without a fault first: one that fails then would catch everything. Exit code 1 if a
+fault survives, or no longer applies or runs.
 """
 
 import argparse
@@ -13,10 +14,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+
+#: What ``--all`` runs.
+WHOLE = ("-m", "not slow", "-n", "2")
+
+#: What pytest's exit codes say of a fault; any other is no verdict of a test.
+VERDICTS = {0: "survived", 1: "caught"}
 
 
 def main() -> int:
@@ -25,14 +33,21 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--all", action="store_true", help="run the whole fast suite each time")
     options = parser.parse_args()
-    patches = [
-        p for p in sorted(HERE.glob("*.patch")) if p.stem in options.names or not options.names
-    ]
+    patches = sorted(HERE.glob("*.patch"))
+    unknown = sorted(set(options.names) - {patch.stem for patch in patches})
+    if unknown:
+        parser.error(f"no fault is called {', '.join(unknown)}")
+    patches = [p for p in patches if p.stem in options.names or not options.names]
     verdicts: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "cryoal"
         ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", "site", ".*_cache")
         shutil.copytree(ROOT, copy, ignore=ignored)
+        named = sorted({test for patch in patches for test in tests_of(patch)})
+        sound = run(copy, WHOLE if options.all else named)
+        if sound.returncode:
+            print(sound.stdout, sound.stderr, "These tests fail without any fault.", sep="\n")
+            return 1
         for patch in patches:
             found = verdict(patch, copy, whole=options.all)
             verdicts.setdefault(found, []).append(patch.stem)
@@ -54,25 +69,29 @@ def tests_of(patch: Path) -> list[str]:
 
 def applies(patch: Path, tree: Path, *, reverse: bool = False, check: bool = False) -> bool:
     """Apply a patch, or say whether it could be."""
-    words = ["git", "apply", "--unidiff-zero", "--recount", "-p1"]
+    words = ["git", "apply", "--unidiff-zero", "--recount", "--whitespace=nowarn", "-p1"]
     words += ["--reverse"] * reverse + ["--check"] * check + [str(patch)]
     alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
     done = subprocess.run(words, cwd=tree, capture_output=True, env=alone, check=False)
     return done.returncode == 0
 
 
-def verdict(patch: Path, tree: Path, *, whole: bool) -> str:
-    """ "caught", "survived" or "does not apply"."""
-    if not applies(patch, tree):
-        return "does not apply"
-    tests = ["-m", "not slow", "-n", "2"] if whole else tests_of(patch)
+def run(tree: Path, tests: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run tests on a copy of the program, until one fails."""
     words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     alone = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(words, cwd=tree, capture_output=True, text=True, env=alone, check=False)
+
+
+def verdict(patch: Path, tree: Path, *, whole: bool) -> str:
+    """ "caught", "survived", "does not apply" or "does not run"."""
+    if not applies(patch, tree):
+        return "does not apply"
     try:
-        done = subprocess.run(words, cwd=tree, capture_output=True, env=alone, check=False)
+        done = run(tree, WHOLE if whole else tests_of(patch))
     finally:
         applies(patch, tree, reverse=True)
-    return "survived" if done.returncode == 0 else "caught"
+    return VERDICTS.get(done.returncode, "does not run")
 
 
 if __name__ == "__main__":
