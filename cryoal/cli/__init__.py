@@ -90,7 +90,9 @@ def main() -> None:
         _end(str(problem), 1 if isinstance(problem, MachineError) else 2)
     except click.UsageError as problem:
         command = "cryoal" if problem.ctx is None else problem.ctx.command_path
-        _end(f"{problem.format_message().rstrip('.')}. See {command} --help", 2)
+        said = problem.format_message().rstrip(".")
+        said += "" if said.endswith("?") else "."
+        _end(f"{said} See {command} --help", 2)
     except click.Abort:
         _end_interrupted()
     except Exception as problem:

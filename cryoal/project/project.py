@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -150,23 +151,30 @@ class Project:
             refuse_unguarded_script(workers)
         layout = Layout(Path(path))
         options = {"diameter": diameter, "box": box, "voxel_size": voxel_size}
-        extraction.extract(
-            layout,
-            _several(tomograms),
-            _several(particles),
-            options={**options, "contrast": contrast, "edge": edge, "float16": float16},
-            unit=unit,
-            relion_centre=relion_centre,
-            pick_voxel_size=pick_voxel_size,
-            tilt_range=tilt_range,
-            tilt_axis=tilt_axis,
-            beam_axis=beam_axis,
-            display=display_tomograms,
-            workers=workers,
-            scheduler=scheduler,
-            dry_run=dry_run,
-            progress=progress,
-        )
+        try:
+            extraction.extract(
+                layout,
+                _several(tomograms),
+                _several(particles),
+                options={**options, "contrast": contrast, "edge": edge, "float16": float16},
+                unit=unit,
+                relion_centre=relion_centre,
+                pick_voxel_size=pick_voxel_size,
+                tilt_range=tilt_range,
+                tilt_axis=tilt_axis,
+                beam_axis=beam_axis,
+                display=display_tomograms,
+                workers=workers,
+                scheduler=scheduler,
+                dry_run=dry_run,
+                progress=progress,
+            )
+        except BrokenProcessPool as problem:
+            raise CryoalError(
+                f"workers={workers}: a process ended before its work was done. A script's commands "
+                'must stand below a line if __name__ == "__main__":; or the memory ran out. Leave '
+                "workers out to work in this process"
+            ) from problem
         if dry_run and not layout.settings.exists():
             planned = cls.__new__(cls)
             planned.layout, planned.settings = layout, Settings()

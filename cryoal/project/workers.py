@@ -58,6 +58,8 @@ def refuse_unguarded_script(workers: int) -> None:
     CryoalError
         The running script has no ``if __name__ == "__main__":``.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(1)  # a worker that came here by running the script again; its parent says so
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if file is None or getattr(main, "__spec__", None) is not None or not file.endswith(".py"):

@@ -90,18 +90,25 @@ def test_the_score_that_is_held_to_the_loss_is_that_of_the_acquisition(acquisiti
 
 @pytest.fixture
 def plan(extracted: Path, simulated: SimulationResult, tmp_path: Path) -> Plan:
+    way = tmp_path / "small.toml"
+    way.write_text(
+        "start = 'scratch'\nhead = 'trained'\nnetwork = 'compact-thin'\nstudent = 'compact-thin'\n"
+        "network_options = {width = 0.25}\nstudent_options = {width = 0.25}\n"
+    )
     return Plan(
-        extracted, simulated.truth, tmp_path / "out", ("random",),
+        extracted, simulated.truth, tmp_path / "out", ("random",), recipes=(str(way),),
         start=8, step=6, rounds=1, seeds=2, schedule=Schedule(max_steps=2, student_steps=1),
     )  # fmt: skip
 
 
-def asked(plan: Plan, name: str, seed: int = 0) -> pd.DataFrame:
-    return read_tsv(plan.labels_file(name, seed))
+def run(plan: Plan, name: str, seed: int = 0) -> pd.DataFrame:
+    """What was asked and answered in one chain."""
+    run_chain(plan, name, seed, plan.recipes[0])
+    return read_tsv(plan.labels_file(name, seed, plan.recipes[0]))
 
 
 def test_each_seed_holds_others_out_starts_with_others_and_trains_otherwise(plan: Plan) -> None:
-    benches = {seed: set_up(plan, seed) for seed in range(10)}
+    benches = {seed: set_up(plan, seed, plan.recipes[0]) for seed in range(10)}
     assert [bench.settings.seed for bench in benches.values()] == list(range(10))
     by_test: dict[frozenset[int], list[int]] = {}
     for seed, bench in benches.items():
@@ -109,9 +116,7 @@ def test_each_seed_holds_others_out_starts_with_others_and_trains_otherwise(plan
     assert len(by_test) > 2
     # Three tomograms have eight sets of ends, so two of ten seeds hold the same out.
     pair = next(seeds for seeds in by_test.values() if len(seeds) > 1)[:2]
-    for seed in pair:
-        run_chain(replace(plan, rounds=0), "random", seed)
-    one, other = (asked(plan, "random", seed) for seed in pair)
+    one, other = (run(replace(plan, rounds=0), "random", seed) for seed in pair)
     assert set(one["id"]) != set(other["id"])
 
 
@@ -148,13 +153,14 @@ def test_unsure_costs_a_question_and_is_no_label(plan: Plan) -> None:
     names = bench.ids[bench.train]
     clarity = np.linspace(0, 1, len(names))
     write_tsv(unsure.difficulty_file(0), pd.DataFrame({"id": names, "clarity": clarity}))
-    run_chain(unsure, "random", 0)
-    said = asked(unsure, "random")
+    said = run(unsure, "random")
     truth = read_tsv(plan.truth).set_index("id")["label"]
     sure = said[said["label"] != "unsure"]
     assert 0 < len(sure) < len(said)
     assert sure["label"].tolist() == truth[sure["id"]].tolist()
-    rows = read_tsv(unsure.chain_file("random", 0)).astype({"labels": int, "asked": int})
+    rows = read_tsv(unsure.chain_file("random", 0, plan.recipes[0])).astype(
+        {"labels": int, "asked": int}
+    )
     assert rows["asked"].tolist() == [8, 14]
     first = said[said["round"] == "0"]
     assert rows["labels"].tolist() == [(first["label"] != "unsure").sum(), len(sure)]
@@ -167,8 +173,7 @@ def test_strategies_choose_from_one_and_the_same_sub_pool(plan: Plan) -> None:
     few = replace(plan, subpool=6)
     chosen = []
     for name in ("margin", "discrepancy"):
-        run_chain(few, name, 0)
-        table = asked(few, name)
+        table = run(few, name)
         assert table["id"].is_unique
         chosen.append(set(table[table["round"] == "1"]["id"]))
     assert chosen[0] == chosen[1]
@@ -184,20 +189,14 @@ def test_two_classes_stand_among_the_first_labels_even_where_one_is_rare(
     truth["label"] = np.where(truth["id"] == rare, "rare", "common")
     write_tsv(tmp_path / "truth.tsv", truth)
     once = replace(plan, truth=tmp_path / "truth.tsv", start=4, rounds=0)
-    run_chain(once, "random", 0)
-    said = asked(once, "random")
+    said = run(once, "random")
     assert len(said) == 4
     assert set(said["label"]) == {"rare", "common"}
 
 
-def bench_ids(plan: Plan, seed: int) -> set[str]:
-    bench = set_up(plan, seed)
-    return {str(name) for name in bench.ids[bench.train]}
-
-
 def test_full_learns_every_label_that_may_be_asked_for(plan: Plan) -> None:
-    run_chain(plan, "full", 0)
-    assert set(asked(plan, "full")["id"]) == bench_ids(plan, 0)
+    bench = set_up(plan, 0)
+    assert set(run(plan, "full")["id"]) == {str(name) for name in bench.ids[bench.train]}
 
 
 def test_no_training_takes_more_steps_than_the_plan_allows(plan: Plan) -> None:

@@ -48,7 +48,13 @@ def test_several_processes_need_a_guard_and_the_script_is_told_so_in_one_line(
     assert "multiprocessing" not in done.stderr
     assert 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
-    script.write_text(f'from cryoal import Project\nif __name__ == "__main__":\n    {body}')
+    guard = 'if __name__ == "__main__":'
+    script.write_text(f"from cryoal import Project\n{guard}\n    print(1)\n{body}")
+    done = run(script)
+    assert done.returncode == 1
+    assert "multiprocessing" not in done.stderr, "also where the guard is, and the call outside"
+    assert guard in done.stderr.splitlines()[-1]
+    script.write_text(f"from cryoal import Project\n{guard}\n    {body}")
     done = run(script)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "cryoal.toml").exists()

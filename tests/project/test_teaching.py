@@ -38,6 +38,20 @@ def truth(simulated: SimulationResult) -> dict[str, str]:
 
 
 @pytest.fixture
+def small(project: Path) -> Project:
+    """A project whose networks are small and take two steps."""
+    lines = "".join(
+        f"{part} = 'compact-thin'\n{part}_options = {{width = 0.25}}\n"
+        for part in ("network", "student")
+    )
+    lines += "start = 'scratch'\nhead = 'trained'\nmax_steps = 2\nstudent_steps = 1\n"
+    settings = project / "cryoal.toml"
+    text = settings.read_text().replace("max_steps = 20\nstudent_steps = 5\n", lines)
+    settings.write_text(text)
+    return Project.open(project)
+
+
+@pytest.fixture
 def quick(project: Path) -> Project:
     """A project whose networks have heads in closed form, in a moment."""
     settings = project / "cryoal.toml"
@@ -58,31 +72,31 @@ def teacher_of(project: Project) -> Network:
 
 
 def test_beside_peoples_labels_of_two_classes_a_list_teaches_no_class_of_its_own(
-    quick: Project, truth: dict[str, str]
+    small: Project, truth: dict[str, str]
 ) -> None:
     ids = [i for i in truth if truth[i] != "junk"][:30]
     classes = sorted({truth[name] for name in ids})
-    quick.labels.add({name: truth[name] for name in ids}, "kim")
-    quick.labels.add_weak(dict.fromkeys(truth, "what the list says"))
-    quick.train()
-    assert quick.predict().classes == tuple(classes)
-    learnt = read_tsv(quick.rounds[-1].labels)
+    small.labels.add({name: truth[name] for name in ids}, "kim")
+    small.labels.add_weak(dict.fromkeys(truth, "what the list says"))
+    small.train()
+    assert small.predict().classes == tuple(classes)
+    learnt = read_tsv(small.rounds[-1].labels)
     assert dict(zip(learnt["id"], learnt["label"], strict=True)) == {i: truth[i] for i in ids}
 
 
 @pytest.mark.parametrize("word", ["junk", "unsure"])
 def test_where_a_list_stands_in_what_people_said_of_a_particle_is_not_up_to_it(
-    quick: Project, truth: dict[str, str], word: str
+    small: Project, truth: dict[str, str], word: str
 ) -> None:
     named = next(name for name in truth if truth[name] != "junk")
-    quick.labels.add({named: word}, "kim")
-    quick.labels.add_weak(truth | {named: truth[named]})
-    one = teacher_of(quick)
-    quick.labels.add_weak({named: "junk"})
-    assert alike(teacher_of(quick), one)
+    small.labels.add({named: word}, "kim")
+    small.labels.add_weak(truth | {named: truth[named]})
+    one = teacher_of(small)
+    small.labels.add_weak({named: "junk"})
+    assert alike(teacher_of(small), one)
     others = next(name for name in truth if truth[name] != "junk" and name != named)
-    quick.labels.add_weak({others: "junk"})
-    assert not alike(teacher_of(quick), one)
+    small.labels.add_weak({others: "junk"})
+    assert not alike(teacher_of(small), one)
 
 
 def test_lists_are_tried_as_hints_beside_peoples_labels(
@@ -177,41 +191,40 @@ def test_predictions_are_the_teachers_over_the_views_that_the_tilts_allow(
 
 
 def test_an_interrupted_training_is_looked_for_where_it_was_left(
-    project: Path, truth: dict[str, str]
+    small: Project, truth: dict[str, str]
 ) -> None:
-    opened = Project.open(project)
-    opened.labels.add({name: truth[name] for name in list(truth)[::3]}, "kim")
-    here = opened.train()
+    small.labels.add({name: truth[name] for name in list(truth)[::3]}, "kim")
+    here = small.train()
     whole = load(here.teacher).network
     for done in (here.teacher, here.student):
         done.unlink()
     here.training.write_bytes(b"half of a state")
-    outcome = cryoal("train", project)
+    outcome = cryoal("train", small.layout.root)
     assert outcome.code == 0, outcome.stderr
     assert f"{here.training}: cannot be read" in outcome.stderr
     assert "training starts afresh" in outcome.stderr
-    assert [r.number for r in Project.open(project).rounds] == [here.number]
+    assert [r.number for r in small.rounds] == [here.number]
     assert alike(load(here.teacher).network, whole)
     assert not here.training.exists()
 
 
 def test_other_settings_are_another_round_and_the_same_are_not(
-    project: Path, truth: dict[str, str]
+    small: Project, truth: dict[str, str]
 ) -> None:
-    opened = Project.open(project)
-    opened.labels.add({name: truth[name] for name in list(truth)[::3]}, "kim")
-    assert opened.train().number == opened.train().number == 1
-    state(project / "cryoal.toml", "train", seed=5)
-    assert Project.open(project).train().number == 2
-    opened.labels.add({list(truth)[1]: truth[list(truth)[1]]}, "kim")
-    assert Project.open(project).train().number == 3
+    small.labels.add({name: truth[name] for name in list(truth)[::3]}, "kim")
+    assert small.train().number == small.train().number == 1
+    state(small.layout.settings, "train", seed=5)
+    assert Project.open(small.layout.root).train().number == 2
+    small.labels.add({list(truth)[1]: truth[list(truth)[1]]}, "kim")
+    assert Project.open(small.layout.root).train().number == 3
 
 
 def test_labels_of_particles_without_a_box_teach_nothing(
-    project: Path, truth: dict[str, str]
+    small: Project, truth: dict[str, str]
 ) -> None:
-    assert cryoal("extract", project, "--box", 22, "--edge", "drop", "-j", 1).code in (0, 3)
-    opened = Project.open(project)
+    root = small.layout.root
+    assert cryoal("extract", root, "--box", 22, "--edge", "drop", "-j", 1).code in (0, 3)
+    opened = Project.open(root)
     boxes = set(map(str, opened.subtomograms.ids))
     without = sorted(set(truth) - boxes)
     assert without, "somebody must stand at the edge"

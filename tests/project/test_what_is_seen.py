@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from cryoal.io.tsv import read_tsv
+from cryoal.learn import averaging
 from cryoal.learn.schedule import Schedule
 from cryoal.models.base import Network, build
+from cryoal.project import settling
 from cryoal.project.project import Project
 from cryoal.project.settings import TrainSettings
 from cryoal.project.settling import settle_pair
@@ -135,3 +137,14 @@ def test_a_head_in_closed_form_is_told_how_common_classes_are_from_scratch_too(
     # The logarithm of shares.
     assert np.exp(added).sum() == pytest.approx(1, abs=1e-3)
     assert np.ptp(added) > 0.01
+
+
+def test_averages_that_labels_find_no_better_are_not_heard(
+    sight: Sight, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "FEWEST", 1)
+    monkeypatch.setattr(averaging, "SURE", np.inf)
+    rows = np.arange(0, len(sight), 2)
+    made = train_pair(sight, rows, labels[rows].tolist(), TrainSettings(device="cpu"), schedule=FEW)
+    assert "averages" not in made.settled
+    assert not [some for some in made.teacher.averages if some.named > 0]  # type: ignore[union-attr]
