@@ -78,8 +78,10 @@ def test_two_rounds_ask_for_the_same_particles_and_predict_the_same(
     hold("queues.tsv", pd.DataFrame(asked, columns=["round", "id", "control"]))
 
     project = Project.open(folder)
-    heads = [json.loads(line) for line in (folder / "rounds/001/history.jsonl").open()]
-    assert heads[0]["head"] == "averages", "the golden must hold what is done by default"
+    history = (folder / "rounds/001/history.jsonl").read_text().splitlines()
+    assert json.loads(history[0])["head"] == "averages", (
+        "the golden must hold what is done by default"
+    )
     predictions = project.predictions
     assert predictions is not None
     probabilities = {

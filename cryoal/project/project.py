@@ -276,11 +276,7 @@ class Project:
     def queue(self) -> Queue | None:
         """The newest queue."""
         number = self.newest_queue_number
-        if number < 0:
-            return None
-        path = self.layout.round(number).queries
-        found = Queue.read(path)
-        return None if found is None else found.of_particles(self._known, path)
+        return Queue.read(self.layout.round(number).queries) if number >= 0 else None
 
     @cached_property
     def _known(self) -> frozenset[str]:

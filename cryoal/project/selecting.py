@@ -1,6 +1,6 @@
 """From predictions to a queue: the pool an acquisition function sees, controls, the file."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from scipy.stats import rankdata
 
 from cryoal.acquire.base import Acquisition, Pool, acquisitions, take_in_order
 from cryoal.core.duplicates import distances_apart
-from cryoal.core.errors import CryoalError
 from cryoal.core.particles import ParticleSet
 from cryoal.core.predictions import Predictions
 from cryoal.io.columns import Columns
@@ -95,22 +94,6 @@ class Queue:
         for column in cls.COLUMNS:
             queries.text(column)
         return cls(queries.table[list(cls.COLUMNS)], name, int(seed))
-
-    def of_particles(self, known: Container[str], path: Path) -> "Queue":
-        """Return this queue, all of whose particles are known.
-
-        Raises
-        ------
-        CryoalError
-            Names the first that is not.
-        """
-        for name in self.ids:
-            if name not in known:
-                raise CryoalError(
-                    f"{path}: asks about {name[:80]!r}, and there is no such particle; delete it "
-                    "and run cryoal select again"
-                )
-        return self
 
     def write(self, path: Path) -> None:
         """Write ``queries.star``, all or nothing."""

@@ -234,7 +234,7 @@ def test_a_spoiled_new_queue_costs_no_answer(queued: Path) -> None:
     first = session.current
     session.answer("a")
     assert book(queued) == {first: "a"}
-    assert "not a queue of cryoal" in session.notice
+    assert "no block data_queries; delete it" in session.notice
     assert session.current is not None
 
 

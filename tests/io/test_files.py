@@ -45,7 +45,7 @@ def parts(folder: Path) -> list[Path]:
 def test_what_a_killed_process_had_begun_goes_with_the_next_file_of_that_folder(tmp_path):
     process = begun(tmp_path / "a.star")
     process.kill()
-    process.wait()
+    process.communicate()
     assert len(parts(tmp_path)) == 1
     write(tmp_path / "another.star", "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["another.star"]
@@ -59,7 +59,7 @@ def test_what_a_living_process_has_begun_stays(tmp_path):
         assert len(parts(tmp_path)) == 1
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def recognised(some: Network, boxes: np.ndarray) -> float:
     return float((torch.cdist(one, other).argmin(1) == torch.arange(len(boxes))).float().mean())
 
 
+@pytest.mark.slow
 def test_a_network_comes_to_recognise_a_particle_that_was_shifted(boxes: np.ndarray) -> None:
     fresh, taught = network(), network()
     heard: list[tuple[int, int]] = []

@@ -76,6 +76,7 @@ def test_answers_are_the_truth(plan: Plan) -> None:
     assert table["label"].tolist() == truth[table["id"]].tolist()
 
 
+@pytest.mark.slow
 def test_an_interrupted_chain_goes_on_to_the_same_table(plan: Plan) -> None:
     path = plan.chain_file("default", 0)
     labels = plan.labels_file("default", 0)

@@ -87,6 +87,7 @@ def test_an_unknown_recipe_is_answered_with_those_there_are(tmp_path: Path) -> N
         recipe(str(tmp_path / "none.toml"), TrainSettings())
 
 
+@pytest.mark.slow
 def test_every_choice_is_crossed_with_every_recipe_on_equal_terms(plan: Plan) -> None:
     both = replace(plan, recipes=("project", "compact"), full=True)
     table = measured(both)
@@ -119,6 +120,7 @@ def test_an_average_of_a_teacher_that_takes_no_steps_is_refused(plan: Plan, tmp_
         feasible(replace(plan, recipes=(str(path),)))
 
 
+@pytest.mark.slow
 def test_people_err_alike_whoever_asks_and_mostly_where_it_is_hard(plan: Plan) -> None:
     erring = replace(plan, oracle_error=0.3, oracle_unsure=0.1, step=20)
     table = measured(erring)
@@ -190,6 +192,7 @@ def test_a_sub_pool_is_the_same_whatever_was_asked_before(plan: Plan) -> None:
     assert some <= set(bench.train.tolist()) - set(bench.train[:6].tolist())
 
 
+@pytest.mark.slow
 def test_the_round_before_is_found_again_after_an_interruption(plan: Plan) -> None:
     temporal = replace(plan, acquisitions=("tod",), rounds=2)
     whole = measured(temporal).drop(columns="seconds")
@@ -206,6 +209,7 @@ def test_the_round_before_is_found_again_after_an_interruption(plan: Plan) -> No
     pd.testing.assert_frame_equal(again, whole)
 
 
+@pytest.mark.slow
 def test_a_cold_start_is_shared_by_all_and_is_not_chance(plan: Plan) -> None:
     cold = replace(plan, start_with="cold_start", rounds=0, out=plan.out / "cold")
     measured(cold)

@@ -67,6 +67,7 @@ def test_nothing_is_learnt_from_the_boxes_that_are_held_out(
     pd.testing.assert_frame_equal(*asked)
 
 
+@pytest.mark.slow
 def test_tod_asks_where_the_round_before_said_otherwise(
     extracted: Path, simulated: SimulationResult, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def pretrained(project: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_round_asked_to_start_from_scratch_is_kept_by_those_that_do_not_ask(
     project: Path, simulated: SimulationResult
 ) -> None:
@@ -72,6 +73,7 @@ def test_teacher_and_student_of_a_pretrained_round_disagree(
     assert torch.tensor(teacher - student).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_averages_are_heard_where_labels_say_so_and_go_with_the_teacher(
     project: Path, simulated: SimulationResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_head_in_closed_form_is_told_how_common_classes_are_from_scratch_too(
     assert np.ptp(added) > 0.01
 
 
+@pytest.mark.slow
 def test_averages_that_labels_find_no_better_are_not_heard(
     sight: Sight, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
