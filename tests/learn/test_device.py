@@ -29,7 +29,7 @@ def test_a_device_that_is_not_there_is_refused(name):
 
 
 @needs_bfloat16
-@pytest.mark.parametrize("box", [16, 24, 32])
+@pytest.mark.parametrize("box", [16, 24, pytest.param(32, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", networks.names())
 def test_every_network_trains_rightly_in_bfloat16(name, box):
     torch.manual_seed(0)
